@@ -1,0 +1,139 @@
+"""The HTTP application.
+
+    uvicorn.run("api.main:from_environment", factory=True, host="127.0.0.1", port=8000)
+
+with the variables of `Settings.environment()` set; or `create_app(Settings(database=...))` in a process of one's own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from psycopg import Connection, IsolationLevel
+from psycopg_pool import ConnectionPool
+from starlette.middleware.gzip import GZipMiddleware
+
+from api import problems
+from api.heads import Heads
+from api.metrics import Requests, registry_of
+from api.routes import accounts, events, leverage, markets, operation, risk, status
+from api.settings import Settings
+from indexer.store import queries
+from indexer.store.queries import Row
+from indexer.store.queries.coverage import Coverage
+
+DESCRIPTION = """
+Leverage in on-chain lending and perpetuals, rebuilt from events to the wei.
+
+**Answers** come as `{data, page, meta}`. `meta` names the block an answer is of, its hash and finality, and how far the index
+is behind. **Exact integers and USD are strings**, ratios are numbers, what is absent is null.
+
+**Which block**: `as_of_block` or `as_of_time`; left out, the newest block that every running protocol has reached.
+**Polling**: send the last `ETag` as `If-None-Match` and get 304 while nothing changed, or wait with `min_block=N&wait=25`.
+**Lists**: follow `page.next_cursor`. It pins the block, so pages are consistent; 409 when a reorg replaced it.
+**Errors** are RFC 9457 problem documents.
+"""
+
+ROUTERS = (status, markets, leverage, accounts, risk, events, operation)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application. It opens its connection pool when it starts and closes it when it stops."""
+
+    def configure(connection: Connection[Any]) -> None:
+        connection.autocommit = True
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(settings.statement_timeout_ms)])
+        connection.execute("SET jit = off")
+        connection.autocommit = False
+        connection.read_only = True
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+
+    pool = ConnectionPool(
+        settings.database,
+        min_size=1,
+        max_size=settings.pool_size,
+        timeout=settings.pool_wait_seconds,
+        kwargs={"application_name": "leverage api", "connect_timeout": 5},
+        configure=configure,
+        name="api",
+        open=False,
+    )
+
+    def read_heads() -> list[Coverage]:
+        with pool.connection() as connection:
+            return queries.coverage.chains(connection)
+
+    def read_status() -> list[Row]:
+        with pool.connection() as connection:
+            return queries.coverage.status(connection, None)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool.open(wait=False)
+        try:
+            yield
+        finally:
+            pool.close()
+
+    app = FastAPI(
+        title="Leverage indexer",
+        summary="Exact positions and leverage of DeFi accounts, as of any indexed block",
+        description=DESCRIPTION,
+        version=package_version(),
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+        max_body_size=settings.max_body_bytes,
+    )
+    heads = Heads(read_heads, settings.poll_seconds, settings.max_waiting_requests)
+    registry = registry_of(read_status, lambda: heads.waiting)
+    app.state.pool = pool
+    app.state.heads = heads
+    app.state.registry = registry
+    app.state.parameters = cache(lambda: parameters_of(app))
+    app.add_middleware(GZipMiddleware, minimum_size=2_048, compresslevel=1)
+    app.add_middleware(Requests, registry=registry)
+    problems.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Return the application as `leverage serve` has described it in the environment."""
+    return create_app(Settings.from_environment(os.environ))
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of the handler: clients generated from the schema call it that, so handlers keep their names."""
+    return route.name
+
+
+def parameters_of(app: FastAPI) -> dict[str, set[str]]:
+    """Return the query parameters of each path, as the schema states them."""
+    return {
+        path: {
+            parameter["name"]
+            for operation in methods.values()
+            for parameter in operation.get("parameters", ())
+            if parameter["in"] == "query"
+        }
+        for path, methods in app.openapi()["paths"].items()
+    }
+
+
+def package_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("leverage-indexer")
+    except PackageNotFoundError:
+        return "0.0.0"

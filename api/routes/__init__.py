@@ -1,0 +1,1 @@
+"""One module a subject. Handlers name the query and the shape of its rows, and nothing else."""

@@ -1,0 +1,352 @@
+"""The books of one chain: its desks, their cursors and the thread that commits. `run` drives them step by step."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from psycopg.types.json import Jsonb
+
+from indexer.apply import Applied, PriceBlocks, apply_range, cut
+from indexer.catalog import Covered
+from indexer.config import ChainSettings
+from indexer.errors import BadConfig, BadData
+from indexer.ledger.book import Book
+from indexer.ledger.desk import Desk
+from indexer.source import Source
+from indexer.store import reader, snapshots
+from indexer.store.database import connect
+from indexer.store.writer import CursorRow, StepRows, Writer
+from indexer.types import BlockRef, Heads, Range, Reorg, Watch
+
+logger = logging.getLogger(__name__)
+
+KEEP_POSITIONS = 200_000
+"""Balances that stay in memory between steps; the rest is loaded again when needed."""
+
+LOCK_SECONDS = 10
+"""How long to wait for the previous writer of this chain to go (its connection may outlive a killed process)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Protocols that stand at the same block and go on together, up to `upto` (None: for ever)."""
+
+    protocols: tuple[str, ...]
+    after: int
+    upto: int | None
+
+    @property
+    def first(self) -> int:
+        """Return the first block to index."""
+        return self.after + 1
+
+
+class Pump:
+    """Commits steps on its own thread, in order, at most two behind. An error shows at the next call."""
+
+    def __init__(self, write: Callable[[StepRows], None]) -> None:
+        self._queue: queue.Queue[StepRows | None] = queue.Queue(maxsize=2)
+        self._write = write
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
+        self._thread.start()
+
+    def put(self, step: StepRows) -> None:
+        """Hand over a step. Raises what an earlier one failed with."""
+        self._check()
+        self._queue.put(step)
+
+    def drain(self) -> None:
+        """Wait until everything handed over is committed."""
+        self._queue.join()
+        self._check()
+
+    def close(self) -> None:
+        """End the thread after what is queued; errors have been shown or are of no more use."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while True:
+            step = self._queue.get()
+            try:
+                if step is None:
+                    return
+                if self._error is None:  # after a failure nothing later may be committed
+                    self._write(step)
+            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread as it is
+                self._error = error
+            finally:
+                self._queue.task_done()
+
+
+class ChainBooks:
+    """Desks, cursors and commits of one chain. A context manager: one process at a time may hold it."""
+
+    def __init__(
+        self, chain: ChainSettings, covered: Mapping[str, Covered], database_url: str, source: Source
+    ) -> None:
+        self.chain = chain
+        self.covered = covered
+        self.source = source
+        self.group_changed = False
+        self.desks: dict[str, Desk] = {}
+        self.cursors: dict[str, CursorRow] = {}
+        self._url = database_url
+        self._prices = PriceBlocks(chain.price_interval_blocks)
+        self._interval = {"1d": 86_400, "1h": 3_600}[chain.snapshot_interval]
+        self._highest = -1
+
+    # ------------------------------------------------------------------------------------------ open and close
+
+    def __enter__(self) -> ChainBooks:
+        self._writing, self._reading = connect(self._url), connect(self._url)
+        self._writing.autocommit = self._reading.autocommit = True
+        self._loading = self._reading
+        self._lock()
+        self.writer = Writer(self._writing, self.chain.chain_id)
+        self._register()
+        self.pump = Pump(self._commit)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pump.close()
+        self._writing.close()
+        self._reading.close()
+
+    def _lock(self) -> None:
+        """Hold the chain for this process. Two writers of one chain would each undo the other's work."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            row = self._writing.execute(
+                "SELECT pg_try_advisory_lock(hashtext('leverage'), %s::int)", (self.chain.chain_id % 2**31,)
+            ).fetchone()
+            if row and row[0]:
+                return
+            if time.monotonic() > deadline:
+                raise BadConfig(f"another process is indexing chain {self.chain.name} into this database; stop it first")
+            time.sleep(0.02)
+
+    def _register(self) -> None:
+        """Write the chain and its deployments, and open the books of protocols that are new."""
+        chain_id = self.chain.chain_id
+        with self._writing.transaction():
+            self._writing.execute(
+                "INSERT INTO chain (chain_id, name) VALUES (%s, %s) ON CONFLICT (chain_id) DO UPDATE SET name = excluded.name",
+                (chain_id, self.chain.name),
+            )
+            self.cursors = {
+                slug: row for slug, row in reader.cursors(self._writing, chain_id).items() if slug in self.covered
+            }
+            known = {row[0] for row in self._writing.execute("SELECT deployment_key FROM deployment")}
+            for slug, covered in self.covered.items():
+                protocol = covered.protocol
+                for deployment in covered.deployments.values():
+                    if slug in self.cursors and deployment.key not in known:
+                        raise BadConfig(
+                            f"deployment {deployment.name!r} of {slug} was added after {slug} was indexed on "
+                            f"{self.chain.name}; run `leverage rebuild --protocol {slug} --reindex` to begin it anew"
+                        )
+                    self._writing.execute(
+                        "INSERT INTO deployment VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                        (
+                            chain_id, deployment.key, slug, protocol.project, protocol.version, deployment.name,
+                            protocol.kind, deployment.start_block, Jsonb(dict(sorted(deployment.contracts.items()))),
+                        ),
+                    )  # fmt: skip
+                if slug not in self.cursors:
+                    self._open(slug)
+        row = self._writing.execute(
+            "SELECT greatest((SELECT max(block_number) FROM cursor WHERE chain_id = %(c)s), "
+            "(SELECT max(block_number) FROM raw_log WHERE chain_id = %(c)s))",
+            {"c": chain_id},
+        ).fetchone()
+        self._highest = row[0] if row and row[0] is not None else -1
+
+    def _open(self, slug: str) -> None:
+        covered = self.covered[slug]
+        desk = self._new_desk(slug)
+        desk.open(covered.deployments.values())
+        cursor = CursorRow(slug, covered.start_block, covered.start_block - 1, None, "backfill")
+        self.writer.write(StepRows([cursor], desk.take_rows(), fresh=False))
+        self.cursors[slug] = cursor
+
+    def _new_desk(self, slug: str) -> Desk:
+        protocol = self.covered[slug].protocol
+        load = reader.position_loader(lambda: self._loading, self.chain.chain_id)
+        return Desk(protocol, Book(self.chain.chain_id, slug, protocol.project, load))
+
+    def _load(self, slug: str) -> Desk:
+        """Return a desk as the tables have it."""
+        desk = self._new_desk(slug)
+        reader.load_desk(self._loading, desk, self.covered[slug].deployments)
+        return desk
+
+    # --------------------------------------------------------------------------------------------------- groups
+
+    def next_group(self) -> Group | None:
+        """Return the protocols furthest behind, and load their desks. None when every one has stopped."""
+        self.drain()
+        active = {slug: row for slug, row in self.cursors.items() if row.status != "stopped"}
+        if not active:
+            return None
+        after = min(row.block_number for row in active.values())
+        slugs = tuple(slug for slug, row in active.items() if row.block_number == after)
+        ahead = [row.block_number for row in active.values() if row.block_number > after]
+        self.desks = {slug: self._load(slug) for slug in slugs}
+        self.group_changed = False
+        return Group(slugs, after, min(ahead) if ahead else None)
+
+    def resume_stopped(self) -> None:
+        """Try protocols again that had stopped: the cause may be mended."""
+        for slug, row in self.cursors.items():
+            if row.status == "stopped":
+                self.cursors[slug] = replace(row, status="backfill", error=None)
+
+    def watch(self) -> Watch:
+        """Return what the group's desks need from the node."""
+        watches = [desk.watch() for desk in self.desks.values()]
+        return Watch(
+            frozenset().union(*(watch.addresses for watch in watches)),
+            frozenset().union(*(watch.topics for watch in watches)),
+        )
+
+    def position(self, group: Group) -> tuple[BlockRef | None, list[BlockRef]]:
+        """Return the group's last committed block, if its header is kept, and the kept ones above finality."""
+        final = reader.finalized_block(self._reading, self.chain.chain_id)
+        first = group.after if final is None else min(final, group.after)
+        # without a finalized block yet, a window of the newest headers is all there is to find a fork in
+        first = max(first, group.after - 4096)
+        recent = [
+            ref for ref in reader.recent_blocks(self._reading, self.chain.chain_id, first, group.after) if ref.parent_hash
+        ]
+        blocks = reader.recent_blocks(self._reading, self.chain.chain_id, group.after, group.after)
+        return (blocks[-1] if blocks else None), recent
+
+    # ---------------------------------------------------------------------------------------------------- steps
+
+    def apply(self, part: Range) -> None:
+        """Book a range and hand it to the commit thread."""
+        applied = apply_range(part, self.desks.values(), self.source, self._prices)
+        stopped = self._settle_stopped(part, applied) if applied.stopped else []
+        self.pump.put(self._step(part, applied, stopped))
+        if all(len(desk.book.positions) <= KEEP_POSITIONS for desk in self.desks.values()):
+            return
+        self.drain()
+        for desk in self.desks.values():
+            desk.book.trim(KEEP_POSITIONS // 2)
+
+    def replace(self, reorg: Reorg) -> None:
+        """Swap a replaced branch for the new one, in one transaction."""
+        self.drain()
+        ancestor, part = reorg.ancestor.number, reorg.branch
+        old = reader.recent_blocks(self._reading, self.chain.chain_id, ancestor + 1, ancestor + 1)
+        depth = max(row.block_number for row in self.cursors.values()) - ancestor
+        logger.warning("chain %s: %s blocks above %s were replaced", self.chain.name, depth, ancestor)
+        with self._writing.transaction():
+            self._loading = self._writing
+            try:
+                self.writer.undo(ancestor)
+                others = []
+                for slug, row in self.cursors.items():
+                    if row.block_number > ancestor and slug not in self.desks:
+                        lowered = replace(
+                            row, block_number=ancestor, block_hash=reorg.ancestor.hash, status="backfill", error=None
+                        )
+                        self.cursors[slug] = lowered
+                        others.append(lowered)
+                        self.group_changed = True
+                self.desks = {slug: self._load(slug) for slug in self.desks}
+                applied = apply_range(part, self.desks.values(), self.source, self._prices)
+                stopped = self._settle_stopped(part, applied) if applied.stopped else []
+                step = self._step(part, applied, [*stopped, *others])
+                step.fresh = False
+                self.writer.write(step)
+                self._snapshots(step)
+                if old:
+                    self.writer.replaced(old[0], depth, int(time.time()))
+            finally:
+                self._loading = self._reading
+        self._highest = part.last
+
+    def finalize(self, block: BlockRef) -> None:
+        """Note that nothing up to a block can change any more."""
+        self.drain()
+        self._writing.execute(
+            "UPDATE chain SET finalized_block = greatest(finalized_block, %s) WHERE chain_id = %s",
+            (block.number, self.chain.chain_id),
+        )
+
+    def idle(self, heads: Heads) -> None:
+        """Note that the node answered and had nothing new."""
+        self.drain()
+        self.writer.saw(heads, int(time.time()))
+
+    def drain(self) -> None:
+        """Wait until everything booked is committed."""
+        self.pump.drain()
+
+    # --------------------------------------------------------------------------------------------------- inside
+
+    def _step(self, part: Range, applied: Applied, special: list[CursorRow]) -> StepRows:
+        """Return the rows to commit for a range; cursors of the desks that went through it move to its end."""
+        status = "following" if part.last >= part.heads.latest else "backfill"
+        last = applied.headers.get(part.last)
+        for slug in self.desks:
+            row = self.cursors[slug]
+            self.cursors[slug] = CursorRow(
+                slug, row.start_block, part.last, last.hash if last else None, status
+            )
+        done = {row.protocol for row in special}
+        cursors = [*special, *(self.cursors[slug] for slug in self.desks if slug not in done)]
+        fresh = part.first > self._highest
+        self._highest = max(self._highest, part.last)
+        headers = sorted(applied.headers.values())
+        return StepRows(cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh)
+
+    def _settle_stopped(self, part: Range, applied: Applied) -> list[CursorRow]:
+        """Book a stopped desk up to the block before the bad one and take it out of the group."""
+        if self._loading is self._reading:
+            self.drain()
+        rows = []
+        for slug, error in applied.stopped.items():
+            good, row = part.first - 1, self.cursors[slug]
+            failure: BadData | None = error
+            while failure is not None and failure.block_number is not None and failure.block_number > part.first:
+                good = failure.block_number - 1
+                again = apply_range(cut(part, good), [self._load(slug)], self.source, self._prices)
+                error, failure = failure, again.stopped.get(slug)
+                if failure is None:
+                    applied.rows.extend(again.rows)
+                    applied.reads += again.reads
+            if failure is not None:
+                error, good = failure, part.first - 1
+            header = applied.headers.get(good)
+            stopped = CursorRow(
+                slug, row.start_block, good, header.hash if header else row.block_hash if good < part.first else None,
+                "stopped", {**error.details(), "protocol": slug},
+            )  # fmt: skip
+            self.cursors[slug] = stopped
+            del self.desks[slug]
+            self.group_changed = True
+            rows.append(stopped)
+        return rows
+
+    def _commit(self, step: StepRows) -> None:
+        with self._writing.transaction():
+            self.writer.write(step)
+            self._snapshots(step)
+
+    def _snapshots(self, step: StepRows) -> None:
+        """Write metric history at the end of every interval that this step completes."""
+        if step.headers:
+            snapshots.take(self._writing, self.chain.chain_id, self._interval, step.headers[-1].timestamp)

@@ -1,0 +1,196 @@
+"""A Desk keeps the books of one protocol on one chain: logs in, rows out. Pure; the caller does the fetching.
+
+    facts = desk.translate(logs)          decode and split into facts
+    new = desk.learn(facts)               contracts found: fetch their logs, translate them too, until none is new
+    reads = desk.wanted(facts)            view calls that the rules need
+    rows = desk.settle(facts, ...)        fold into the book, in chain order
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from indexer.decode import abi, words
+from indexer.decode.router import Router, layouts_by_topic
+from indexer.errors import BadData
+from indexer.ledger.book import Book
+from indexer.ledger.fold import action_rows, fold, touched
+from indexer.ledger.rows import Rows
+from indexer.protocol import Actions, Changes, Deployment, Finds, PriceFeed, Protocol, Wants, wanted_reads
+from indexer.types import Address, Answer, Logs, Read, Watch
+from indexer.units import ZERO_ADDRESS
+
+SYMBOL, DECIMALS, ASSET = abi.selector("symbol()"), abi.selector("decimals()"), abi.selector("asset()")
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a batch of logs says, by kind of fact."""
+
+    actions: list[Actions] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)
+    finds: list[Finds] = field(default_factory=list)
+    wants: list[Wants] = field(default_factory=list)
+
+    def extend(self, other: Facts) -> None:
+        """Append the facts of another batch."""
+        self.actions += other.actions
+        self.changes += other.changes
+        self.finds += other.finds
+        self.wants += other.wants
+
+
+class Desk:
+    """One protocol on one chain: its router, its handlers and its book."""
+
+    def __init__(self, protocol: Protocol, book: Book) -> None:
+        self.protocol = protocol
+        self.book = book
+        self._handlers = {contract.kind: contract.handlers for contract in protocol.contracts}
+        self.router = Router(
+            {
+                contract.kind: layouts_by_topic(
+                    layout
+                    for name in contract.handlers
+                    for layout in abi.events(protocol.abi_folder, contract.kind)[name]
+                )
+                for contract in protocol.contracts
+            }
+        )
+
+    # ------------------------------------------------------------------------------------------------- opening
+
+    def open(self, deployments: Iterable[Deployment]) -> None:
+        """Begin the books of deployments that have none yet: their listed contracts and what the listing says."""
+        for deployment in deployments:
+            for kind, address in deployment.contracts.items():
+                if kind in self._handlers:
+                    self.watch_contract(deployment, address, kind, block_number=0, log_index=-1)
+            if self.protocol.open_deployment is not None:
+                self.book.block_number, self.book.log_index = deployment.start_block, -1
+                self.protocol.open_deployment(self.book, deployment)
+
+    def watch_contract(
+        self, deployment: Deployment, address: Address, kind: str, block_number: int, log_index: int
+    ) -> bool:
+        """Watch a contract and note it as a row. Returns whether it was new."""
+        if not self.router.add(address, kind):
+            return False
+        self.book.deployments.setdefault(address, deployment)
+        self.book.rows["contract"].append(
+            (address, self.protocol.slug, kind, deployment.key, block_number, log_index)
+        )
+        return True
+
+    def know_contract(self, deployment: Deployment, address: Address, kind: str) -> None:
+        """Watch a contract that is already in the tables."""
+        self.router.add(address, kind)
+        self.book.deployments.setdefault(address, deployment)
+
+    def watch(self) -> Watch:
+        """Return what this desk needs from the node."""
+        return Watch(frozenset(self.router.contracts), self.router.topics())
+
+    # ------------------------------------------------------------------------------------------------ each step
+
+    def translate(self, logs: Logs) -> Facts:
+        """Decode a batch and split it into facts. Raises DecodeError, located."""
+        facts = Facts()
+        try:
+            for route in self.router.route(logs):
+                events = route.layout.decode(logs, route.rows)
+                for fact in self._handlers[route.kind][route.layout.name](events):
+                    match fact:
+                        case Actions():
+                            facts.actions.append(fact)
+                        case Changes():
+                            facts.changes.append(fact)
+                        case Finds():
+                            facts.finds.append(fact)
+                        case Wants():
+                            facts.wants.append(fact)
+        except BadData as error:
+            error.protocol = self.protocol.slug
+            raise
+        return facts
+
+    def learn(self, facts: Facts) -> dict[Address, int]:
+        """Watch the contracts that were found. Returns the new ones with the block to read them from."""
+        new: dict[Address, int] = {}
+        for find in facts.finds:
+            events = find.events
+            for n, address in enumerate(find.address):
+                if address and address != ZERO_ADDRESS:
+                    block, log = events.block_number[n], events.log_index[n]
+                    deployment = self.book.deployments[events.address[n]]
+                    fresh = address not in self.router.contracts
+                    if self.watch_contract(deployment, address, find.kind, block, log) and fresh:
+                        new[address] = block
+        return new
+
+    def wanted(self, facts: Facts) -> list[Read]:
+        """Return the view calls that booking the facts needs."""
+        return [read for want in facts.wants for read in wanted_reads(want)]
+
+    def settle(self, facts: Facts, answers: Sequence[Answer], timestamps: Mapping[int, int]) -> None:
+        """Book the facts in chain order; rows gather in the book until `take_rows`.
+
+        Raises  BadData, located; the book is then useless and must be loaded anew
+        """
+        self.book.answers = {(a.read.block_number, a.read.to, a.read.data): a.result for a in answers}
+        self.book.timestamps = timestamps
+        self.book.prefetch(touched(self.book, facts.changes))
+        fold(self.book, facts.changes)
+        self.book.rows["action"].extend(action_rows(self.book, facts.actions))
+
+    # --------------------------------------------------------------------------------------------------- tokens
+
+    def token_reads(self) -> list[Read]:
+        """Return the metadata reads of the tokens noted in this step."""
+        return [
+            Read(block, address, data, reason)
+            for address, (block, _, _, _) in self.book.new_tokens().items()
+            for data, reason in ((SYMBOL, "token symbol"), (DECIMALS, "token decimals"), (ASSET, "vault asset"))
+        ]
+
+    def book_tokens(self, answers: Sequence[Answer]) -> None:
+        """Turn the metadata answers into rows of `token`. What a token does not say stays NULL."""
+        found = {(answer.read.to, answer.read.data): answer.result for answer in answers}
+        for token, (block, kind, issuer, underlying) in self.book.new_tokens().items():
+            decimals = words.unsigned(found.get((token, DECIMALS)))
+            decimals = decimals if decimals is not None and decimals < 256 else None
+            if kind == "unclassified":
+                underlying = words.address(found.get((token, ASSET)))
+                kind = "erc4626" if underlying else kind
+            symbol = words.text(found.get((token, SYMBOL)))
+            self.book.known_tokens[token] = decimals
+            self.book.rows["token"].append((token, block, symbol, decimals, kind, issuer, underlying))
+
+    # --------------------------------------------------------------------------------------------------- prices
+
+    def feeds(self) -> list[PriceFeed]:
+        """Return the prices that this protocol's accounts depend on now."""
+        return self.protocol.feeds(self.book.market_facts()) if self.protocol.feeds else []
+
+    def book_prices(self, answers: Sequence[Answer]) -> None:
+        """Turn answers of price feeds into rows of `price`; a reverted read leaves no price. Others are ignored."""
+        by_call: dict[tuple[Address, str], list[PriceFeed]] = {}
+        for feed in self.feeds():
+            by_call.setdefault((feed.to, feed.data), []).append(feed)
+        seen: set[tuple[Address, Address, int]] = set()
+        for answer in answers:
+            price = words.unsigned(answer.result)
+            for feed in by_call.get((answer.read.to, answer.read.data), ()):
+                key = (feed.to, feed.asset, answer.read.block_number)
+                if price is not None and key not in seen:
+                    seen.add(key)
+                    self.book.rows["price"].append(
+                        (feed.to, feed.asset, answer.read.block_number, -1, price, feed.unit_raw, feed.quote, "oracle")
+                    )
+
+    def take_rows(self) -> Rows:
+        """Return the rows of this step."""
+        return self.book.take_rows()
+
+

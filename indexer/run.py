@@ -1,0 +1,154 @@
+"""The loop: follow a chain, book each step, commit it. Everything else is a room that this file calls."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+
+from indexer import catalog
+from indexer.books import ChainBooks, Group
+from indexer.chain import HeadWatcher, Node, NodePool, Plan, Planner, ReplayNode, follow, open_node
+from indexer.config import ChainSettings
+from indexer.errors import BadConfig, DatabaseUnavailable
+from indexer.source import NodeSource, ReplaySource, Source
+from indexer.store.database import connect, wait_for_database
+from indexer.types import Finalized, Idle, Range, Reorg, Step
+
+logger = logging.getLogger(__name__)
+
+FEW_BLOCKS = 200_000
+"""Chains shorter than this keep every header, so that SQL answers as of any block. A setting decides otherwise."""
+
+Target = int | Literal["latest", "finalized"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a progress bar shows: blocks done of those to do, and logs booked since the start."""
+
+    chain: str
+    first_block: int
+    block_number: int
+    target: int
+    logs: int
+
+
+def follow_chain(
+    chain: ChainSettings,
+    database_url: str,
+    *,
+    to: Target | None = None,
+    replay: Path | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Index a chain up to `to` or, without it, for ever.
+
+    A database that goes away is waited for; the work resumes at the last commit. A protocol that meets bad data stops
+    there and the others go on; a later run tries it again.
+    Raises  NodeUnavailable, DatabaseUnavailable (at the start only), BadConfig, ReorgTooDeep
+    """
+    stop = stop or threading.Event()
+    connect(database_url).close()
+    covered = catalog.covered(chain)
+    node, source = open_source(chain, replay)
+    try:
+        while True:
+            try:
+                with ChainBooks(chain, covered, database_url, source) as books:
+                    books.resume_stopped()
+                    _run(chain, books, node, to, progress, stop)
+                    return
+            except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable) as error:
+                logger.warning("the database went away (%s); waiting for it", str(error).strip())
+                wait_for_database(database_url, None).close()
+    finally:
+        if not isinstance(node, ReplayNode):
+            node.close()
+
+
+def open_source(chain: ChainSettings, replay: Path | None) -> tuple[NodePool | ReplayNode, Source]:
+    """Return the chain's nodes as one, or a recording, and how reads are answered from it.
+
+    Raises  BadConfig when neither is given or the recording is of another chain
+    """
+    if replay is not None:
+        recording = ReplayNode(replay)
+        if recording.chain_id() != chain.chain_id:
+            raise BadConfig(f"{replay} is a recording of chain {recording.chain_id()}, {chain.name} is {chain.chain_id}")
+        return recording, ReplaySource(recording)
+    if not chain.rpc:
+        raise BadConfig(f"chain {chain.name!r} has no rpc; add rpc = [\"${{ETH_RPC_URL}}\"] or give --replay DIR")
+    node = open_node(chain.rpc, chain_id=chain.chain_id, requests_per_second=chain.requests_per_second)
+    return node, NodeSource(node)
+
+
+def _run(
+    chain: ChainSettings, books: ChainBooks, node: Node, to: Target | None, progress: Callable[[Progress], None],
+    stop: threading.Event,
+) -> None:  # fmt: skip
+    """Bring the protocols that lag up to the others, then go on with all of them."""
+    logs = 0
+    while not stop.is_set() and (group := books.next_group()):
+        end = to if group.upto is None else group.upto if not isinstance(to, int) else min(to, group.upto)
+        if isinstance(end, int) and group.after >= end:
+            break
+        with closing(_steps(chain, books, node, group, end, stop)) as steps:
+            for step in steps:
+                match step:
+                    case Range():
+                        books.apply(step)
+                        logs += len(step.logs)
+                        target = end if isinstance(end, int) else step.heads.latest
+                        progress(Progress(chain.name, group.first, step.last, target, logs))
+                    case Reorg():
+                        books.replace(step)
+                    case Finalized():
+                        books.finalize(step.block)
+                    case Idle():
+                        books.idle(step.heads)
+                if books.group_changed:
+                    break
+        if group.upto is None and not books.group_changed:
+            break
+    books.drain()
+
+
+def _all_headers(chain: ChainSettings, node: Node, group: Group) -> bool:
+    """Keep every header where the setting says so, or where it costs next to nothing."""
+    if chain.all_headers is not None:
+        return chain.all_headers
+    return isinstance(node, ReplayNode) or node.heads().latest - group.after <= FEW_BLOCKS
+
+
+def _steps(
+    chain: ChainSettings, books: ChainBooks, node: Node, group: Group, to: Target | None, stop: threading.Event
+) -> Iterator[Step]:
+    start, recent = books.position(group)
+    watcher = HeadWatcher(chain.ws[0]) if chain.ws and to is None else None
+    try:
+        yield from follow(
+            node,
+            start=start,
+            start_block=group.first,
+            recent=recent,
+            watch=books.watch,
+            to=to,
+            poll_seconds=chain.poll_seconds,
+            finality_depth=chain.finality_depth,
+            prefetch=chain.prefetch,
+            all_headers=_all_headers(chain, node, group),
+            stop=stop,
+            wake=watcher.wait if watcher else None,
+            planner=Planner(Plan(max_span=chain.max_block_range) if chain.max_block_range else None),
+        )
+    finally:
+        if watcher is not None:
+            watcher.close()

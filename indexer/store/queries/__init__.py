@@ -1,0 +1,10 @@
+"""Every SELECT that the API uses: one module a subject, each function a connection and parameters in, rows out.
+
+Statements are constants and values are bound, never spliced. Exact numbers leave as text, ratios as floats and times as
+RFC 3339 text, so that no caller computes. Lists are keyset slices; `*_KEY` names the columns that order them.
+"""
+
+from indexer.store.queries import coverage, events, leverage, markets, positions, risk
+from indexer.store.queries.rows import Key, Keyset, Row, Slice
+
+__all__ = ["Key", "Keyset", "Row", "Slice", "coverage", "events", "leverage", "markets", "positions", "risk"]

@@ -1,0 +1,116 @@
+"""Health of accounts: one account's, and everybody's with the worst first."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final, LiteralString
+
+from psycopg import Connection
+
+from indexer.store.queries.coverage import BlockAt
+from indexer.store.queries.rows import Key, Keyset, Slice, select_slice
+
+SCOPE_KEY: Final[Keyset] = (("project", "text"), ("version", "text"), ("deployment", "text"), ("scope", "text"))
+"""The order of one account's risk scopes. `scope` is the market, '' where risk is pooled over the deployment."""
+
+HEALTH: Final[LiteralString] = """
+SELECT d.protocol, h.project, h.version, h.deployment, h.market_id, coalesce(h.market_id, '') AS scope, h.account, h.status,
+       trim_scale(h.collateral_usd)::text AS collateral_usd, trim_scale(h.debt_usd)::text AS debt_usd,
+       h.health_factor::float8, h.health_factor_raw::text, h.is_liquidatable,
+       h.total_collateral_base_raw::text, h.total_debt_base_raw::text, h.available_borrows_base_raw::text,
+       h.current_liquidation_threshold_bps::bigint, h.ltv_bps::bigint, h.max_borrow_raw::text, h.debt_raw::text,
+       h.emode, h.collateral_assets, h.debt_assets, h.liquidation_bonus_bps::bigint
+FROM account_health_of(%(chain_id)s, %(block_number)s, %(account)s) h
+JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
+WHERE (%(protocol)s::text IS NULL OR d.protocol = %(protocol)s)
+  AND (%(deployment)s::text IS NULL OR d.name = %(deployment)s)
+  AND (%(key_0)s::text IS NULL OR (h.project, h.version, h.deployment, coalesce(h.market_id, ''))
+       > (%(key_0)s::text, %(key_1)s::text, %(key_2)s::text, %(key_3)s::text))
+ORDER BY h.project, h.version, h.deployment, coalesce(h.market_id, '') LIMIT %(limit)s
+"""
+
+LEVERAGE: Final[LiteralString] = """
+SELECT d.protocol, h.project, h.version, h.deployment, h.market_id, coalesce(h.market_id, '') AS scope, h.account, h.status,
+       trim_scale(h.collateral_usd)::text AS collateral_usd, trim_scale(h.assets_usd)::text AS assets_usd,
+       trim_scale(h.debt_usd)::text AS debt_usd, trim_scale(h.equity_usd)::text AS equity_usd,
+       h.assets_to_equity::float8, h.debt_to_equity::float8, h.ltv::float8, h.health_factor::float8, h.pair_class
+FROM account_health_of(%(chain_id)s, %(block_number)s, %(account)s) h
+JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
+WHERE (%(protocol)s::text IS NULL OR d.protocol = %(protocol)s)
+  AND (%(deployment)s::text IS NULL OR d.name = %(deployment)s)
+  AND (%(key_0)s::text IS NULL OR (h.project, h.version, h.deployment, coalesce(h.market_id, ''))
+       > (%(key_0)s::text, %(key_1)s::text, %(key_2)s::text, %(key_3)s::text))
+ORDER BY h.project, h.version, h.deployment, coalesce(h.market_id, '') LIMIT %(limit)s
+"""
+
+AT_RISK_KEY: Final[Keyset] = (
+    ("risk_order", "number"),
+    ("account", "text"),
+    ("deployment_key", "text"),
+    ("scope", "text"),
+)
+"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
+
+AT_RISK: Final[LiteralString] = """
+SELECT d.protocol, h.project, h.version, h.deployment, h.market_id, coalesce(h.market_id, '') AS scope,
+       h.deployment_key::text, h.health_factor::text AS risk_order, h.account, h.owner, h.status,
+       h.health_factor::float8, h.health_factor_raw::text, h.bucket, h.is_liquidatable, h.is_toxic,
+       trim_scale(h.collateral_usd)::text AS collateral_usd, trim_scale(h.debt_usd)::text AS debt_usd,
+       h.collateral_assets, h.debt_assets, h.emode, h.pair_class,
+       trim_scale(h.price_usd)::text AS price_usd, trim_scale(h.liquidation_price_usd)::text AS liquidation_price_usd,
+       h.distance::float8, h.first_eligible_drop::float8, h.loss_boundary_drop::float8, h.liquidation_bonus::float8,
+       h.as_of_block
+FROM liquidation_risk_at(%(chain_id)s, %(block_number)s) h
+JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
+WHERE h.health_factor IS NOT NULL
+  AND (%(health_factor_lt)s::numeric IS NULL OR h.health_factor < %(health_factor_lt)s::numeric)
+  AND (%(min_debt_usd)s::numeric IS NULL OR h.debt_usd >= %(min_debt_usd)s::numeric)
+  AND (%(protocol)s::text IS NULL OR d.protocol = %(protocol)s)
+  AND (%(deployment)s::text IS NULL OR d.name = %(deployment)s)
+  AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
+       > (%(key_0)s::numeric, %(key_1)s::text, %(key_2)s::text::bigint, %(key_3)s::text))
+ORDER BY h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
+"""
+
+
+def health(
+    connection: Connection[Any], at: BlockAt, account: str, limit: int, after: Key | None,
+    *, protocol: str | None, deployment: str | None,
+) -> Slice:  # fmt: skip
+    """Return the health of an account in each of its risk scopes."""
+    return select_slice(connection, HEALTH, SCOPE_KEY, after, limit, of_account(at, account, protocol, deployment))
+
+
+def leverage(
+    connection: Connection[Any], at: BlockAt, account: str, limit: int, after: Key | None,
+    *, protocol: str | None, deployment: str | None,
+) -> Slice:  # fmt: skip
+    """Return the leverage of an account in each of its risk scopes."""
+    return select_slice(connection, LEVERAGE, SCOPE_KEY, after, limit, of_account(at, account, protocol, deployment))
+
+
+def of_account(at: BlockAt, account: str, protocol: str | None, deployment: str | None) -> dict[str, object]:
+    """Return the parameters of a query about one account."""
+    return {
+        "chain_id": at.chain_id,
+        "block_number": at.block_number,
+        "account": bytes.fromhex(account[2:]),
+        "protocol": protocol,
+        "deployment": deployment,
+    }
+
+
+def at_risk(
+    connection: Connection[Any], at: BlockAt, limit: int, after: Key | None,
+    *, health_factor_lt: Decimal | None, min_debt_usd: Decimal | None, protocol: str | None, deployment: str | None,
+) -> Slice:  # fmt: skip
+    """Return indebted accounts, lowest health factor first. Unpriced ones have none and are not among them."""
+    parameters = {
+        "chain_id": at.chain_id,
+        "block_number": at.block_number,
+        "health_factor_lt": health_factor_lt,
+        "min_debt_usd": min_debt_usd,
+        "protocol": protocol,
+        "deployment": deployment,
+    }
+    return select_slice(connection, AT_RISK, AT_RISK_KEY, after, limit, parameters)

@@ -1,0 +1,86 @@
+-- "As of block B" is the state after B's last transaction, interest extrapolated to B's own timestamp.
+-- Throughout: p_chain NULL means every chain; p_block NULL means each protocol's own indexed head.
+
+-- Unix seconds of a block that has a stored header, else an error that says what to do (SQLSTATE LV001).
+CREATE FUNCTION block_time_of(p_chain bigint, p_block bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    seconds bigint;
+BEGIN
+    SELECT b.block_timestamp INTO seconds FROM block b WHERE b.chain_id = p_chain AND b.block_number = p_block;
+    IF seconds IS NULL THEN
+        RAISE EXCEPTION 'block % of chain % has no stored header', p_block, p_chain
+            USING ERRCODE = 'LV001',
+                  HINT = format('index with all_headers = true or run leverage verify --block %s', p_block);
+    END IF;
+    RETURN seconds;
+END $$;
+
+-- True, or an error: no protocol of the chain covers the block (LV002), or its header is missing (LV001).
+CREATE FUNCTION assert_covered(p_chain bigint, p_block bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    span text;
+BEGIN
+    IF p_block IS NULL THEN
+        RETURN true;
+    END IF;
+    IF p_chain IS NULL THEN
+        RAISE EXCEPTION 'a block number needs a chain id' USING ERRCODE = 'LV002';
+    END IF;
+    PERFORM FROM cursor c WHERE c.chain_id = p_chain AND p_block BETWEEN c.start_block AND c.block_number;
+    IF NOT FOUND THEN
+        SELECT string_agg(format('%s %s to %s', c.protocol, c.start_block, c.block_number), ', ' ORDER BY c.protocol)
+        INTO span FROM cursor c WHERE c.chain_id = p_chain;
+        RAISE EXCEPTION 'block % of chain % is outside the coverage of every protocol', p_block, p_chain
+            USING ERRCODE = 'LV002', HINT = coalesce('covered: ' || span, 'nothing of that chain is indexed');
+    END IF;
+    RETURN block_time_of(p_chain, p_block) IS NOT NULL;
+END $$;
+
+-- The block and second at which each protocol is looked at. Protocols that do not cover the block contribute nothing.
+-- assert_covered names no column, so that the planner runs it once, before anything else.
+CREATE FUNCTION as_of(p_chain bigint, p_block bigint)
+RETURNS TABLE (chain_id bigint, protocol text, as_of_block bigint, as_of_time bigint)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT c.chain_id, c.protocol, coalesce(p_block, c.block_number), b.block_timestamp
+    FROM cursor c
+    JOIN block b ON b.chain_id = c.chain_id AND b.block_number = coalesce(p_block, c.block_number)
+    WHERE assert_covered(p_chain, p_block)
+      AND (p_chain IS NULL OR c.chain_id = p_chain)
+      AND coalesce(p_block, c.block_number) BETWEEN c.start_block AND c.block_number
+$$;
+
+-- Parameters in force at a block: of every (subject, name, qualifier) the newest row at or below it.
+CREATE FUNCTION params_at(p_chain bigint, p_block bigint)
+RETURNS TABLE (chain_id bigint, subject bigint, name text, qualifier text, value_raw numeric, value_text text)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT DISTINCT ON (p.chain_id, p.subject, p.name, p.qualifier)
+        p.chain_id, p.subject, p.name, p.qualifier, p.value_raw, p.value_text
+    FROM param p
+    WHERE (p_chain IS NULL OR p.chain_id = p_chain) AND (p_block IS NULL OR p.block_number <= p_block)
+    ORDER BY p.chain_id DESC, p.subject DESC, p.name DESC, p.qualifier DESC, p.block_number DESC, p.log_index DESC
+$$;
+
+-- USD price of a token as a lending protocol saw it: `p_oracle`'s own newest price first (an Aave pool's oracle for its
+-- own positions), else the newest USD price of any oracle on the chain, ties by feed address. No row when there is none.
+-- Two index probes (primary key; chain, asset, block), however many prices there are.
+CREATE FUNCTION usd_price_at(p_chain bigint, p_asset bytea, p_block bigint, p_oracle bytea DEFAULT NULL)
+RETURNS TABLE (price_usd numeric, price_block bigint, feed bytea)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT price_of(u.price_raw, u.unit_raw), u.block_number, u.feed
+    FROM (
+        (SELECT 1 AS choice, p.price_raw, p.unit_raw, p.block_number, p.feed
+         FROM price p
+         WHERE p.chain_id = p_chain AND p.feed = p_oracle AND p.asset = p_asset AND p.block_number <= p_block
+           AND p.quote = 'usd' AND p.source = 'oracle' AND p.unit_raw IS NOT NULL
+         ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1)
+        UNION ALL
+        (SELECT 2, p.price_raw, p.unit_raw, p.block_number, p.feed
+         FROM price p
+         WHERE p.chain_id = p_chain AND p.asset = p_asset AND p.block_number <= p_block
+           AND p.quote = 'usd' AND p.source = 'oracle' AND p.unit_raw IS NOT NULL
+         ORDER BY p.block_number DESC, p.feed, p.log_index DESC LIMIT 1)
+    ) u
+    ORDER BY u.choice LIMIT 1
+$$;

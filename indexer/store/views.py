@@ -1,0 +1,138 @@
+"""Install the SQL functions and views: exact amounts and metrics in the database, for everyone who reads it.
+
+Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` and `indexer/protocols/*/`
+Rule     a protocol's SQL defines `<accounting>_quote` and, if it lends, `<accounting>_health`; the functions that
+         dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Connection
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+VIEWS_FROM: Final = 70
+"""Files of `store/sql` with this number or above need the generated functions and come last."""
+
+LOCK: Final = 0x6C657665
+"""Advisory lock that keeps two processes from installing at once."""
+
+CREATED = re.compile(r"^CREATE (FUNCTION|VIEW|TYPE) (\w+)", re.MULTILINE)
+
+
+def install(connection: Connection | psycopg.Connection[Any], root: Path = ROOT) -> bool:
+    """Drop and create every function and view in one transaction; return False when they are installed already.
+
+    Joins the transaction that is open on the connection, else commits its own.
+    Raises  psycopg.errors.DependentObjectsStillExist when somebody's own view reads one of ours: drop that view first
+    """
+    script = render(root)
+    version = sha256(script.encode()).hexdigest()
+    raw = _raw(connection)
+    with raw.transaction(), raw.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        if _installed(cursor)[0] == version:
+            return False
+        _drop(cursor)
+        # Functions call functions of later files; bodies are checked when tests and views use them.
+        cursor.execute("SET LOCAL check_function_bodies = off")
+        cursor.execute(script.encode())
+        cursor.execute(_registry(version, CREATED.findall(script)).encode())
+    return True
+
+
+def drop(connection: Connection | psycopg.Connection[Any]) -> None:
+    """Drop every function and view that `install` made. Migrations do this before they touch the tables."""
+    raw = _raw(connection)
+    with raw.transaction(), raw.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        _drop(cursor)
+
+
+def render(root: Path = ROOT) -> str:
+    """Return the whole script: shared functions, accountings, generated dispatch, views, comments."""
+    shared = sorted((root / "store" / "sql").glob("*.sql"))
+    functions = [path for path in shared if int(path.name[:2]) < VIEWS_FROM]
+    views = [path for path in shared if int(path.name[:2]) >= VIEWS_FROM]
+    rules = sorted((root / "families").glob("*.sql")) + sorted((root / "protocols").glob("*/*.sql"))
+    accountings = "\n".join(path.read_text() for path in rules)
+    parts = [path.read_text() for path in functions]
+    return "\n".join([*parts, accountings, dispatch(accountings), *(path.read_text() for path in views)])
+
+
+def dispatch(accountings: str) -> str:
+    """Return SQL for the functions that choose by `market.accounting`, from the text of the accountings' SQL."""
+    quotes = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_quote\(", accountings, re.MULTILINE)))
+    healths = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_health\(", accountings, re.MULTILINE)))
+    cases = " ".join(f"WHEN '{name}' THEN {name}_quote(s, t)" for name in quotes)
+    rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
+    union = "\n    UNION ALL ".join(rows)
+    return f"""
+-- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
+CREATE FUNCTION market_quote_of(accounting text, s market_state, t bigint) RETURNS market_quote
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE accounting {cases} END;
+
+CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF account_health_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {union.format(account="")}
+$$;
+
+CREATE FUNCTION account_health_of(p_chain bigint, p_block bigint, p_account bytea) RETURNS SETOF account_health_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {union.format(account=", p_account")}
+$$;
+"""
+
+
+def _raw(connection: Connection | psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """Return the driver's connection: a script of many statements goes over the simple protocol only."""
+    if isinstance(connection, psycopg.Connection):
+        return connection
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
+def _installed(cursor: psycopg.Cursor[Any]) -> tuple[str, list[str]]:
+    """Return version and objects (`KIND name`, in order of creation) of what is installed, or nothing."""
+    found = cursor.execute("SELECT to_regprocedure('leverage_sql()')::text").fetchone()
+    if found is None or found[0] is None:
+        return "", []
+    row = cursor.execute("SELECT version, objects FROM leverage_sql()").fetchone()
+    return (row[0], row[1]) if row else ("", [])
+
+
+def _registry(version: str, objects: Iterable[tuple[str, str]]) -> str:
+    names = ", ".join(f"'{kind} {name}'" for kind, name in objects)
+    return (
+        "CREATE FUNCTION leverage_sql(OUT version text, OUT objects text[]) LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+        f"RETURN ROW('{version}'::text, ARRAY[{names}]::text[]);"
+    )
+
+
+def _drop(cursor: psycopg.Cursor[Any]) -> None:
+    """Drop what is installed, newest first, without CASCADE: nobody's own view disappears unasked."""
+    objects = _installed(cursor)[1]
+    ours = set(objects)
+    if not ours:
+        return
+    cursor.execute("DROP FUNCTION leverage_sql()")
+    for name in (entry.split()[1] for entry in reversed(objects) if entry.startswith("VIEW ")):
+        cursor.execute(f"DROP VIEW {name}".encode())
+    functions = [entry.split()[1] for entry in objects if entry.startswith("FUNCTION ")]
+    rows = cursor.execute(
+        "SELECT oid::regprocedure::text FROM pg_proc"
+        " WHERE pronamespace = current_schema()::regnamespace AND proname = ANY (%s)",
+        (functions,),
+    ).fetchall()
+    # SQL-standard bodies know what they call, so one statement drops them all, in any order.
+    if rows:
+        cursor.execute(("DROP FUNCTION " + ", ".join(row[0] for row in rows)).encode())
+    for name in (entry.split()[1] for entry in reversed(objects) if entry.startswith("TYPE ")):
+        cursor.execute(f"DROP TYPE {name}".encode())

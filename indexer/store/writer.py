@@ -1,0 +1,205 @@
+"""The one writer of a chain's rows: each step is one transaction that carries facts, positions and cursors together.
+
+Crash-safe by construction: whatever happens between two commits, the cursor and the rows agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from indexer.ledger.rows import COLUMNS, Rows
+from indexer.store.copy import encode
+from indexer.store.schema import BY_BLOCK, metadata
+from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
+
+LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
+BLOCK_COLUMNS = ("block_number", "block_hash", "parent_hash", "block_timestamp")
+
+UPSERTED = ("token", "price", "node_read", "contract", "param", "account_setting", "market")
+"""Small tables whose rows may be there already (a shared oracle, a protocol added later): the first row stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRow:
+    """How far one protocol is complete after a step. `error` is set when it stopped."""
+
+    protocol: str
+    start_block: int
+    block_number: int
+    block_hash: Hash | None
+    status: str
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class StepRows:
+    """Everything that one step commits. `fresh`: no row of these blocks can be there yet, so plain COPY will do."""
+
+    cursors: list[CursorRow]
+    rows: Rows = field(default_factory=Rows)
+    logs: Logs | None = None
+    headers: Sequence[Header] = ()
+    reads: Sequence[Answer] = ()
+    heads: Heads | None = None
+    fresh: bool = True
+
+
+class Writer:
+    """Writes one chain. Not thread-safe: one thread owns the connection."""
+
+    def __init__(self, connection: psycopg.Connection[Any], chain_id: int) -> None:
+        self.connection = connection
+        self.chain_id = chain_id
+
+    def write(self, step: StepRows) -> None:
+        """Write a step inside the open transaction, or in one of its own."""
+        with self.connection.transaction():
+            if step.headers:
+                self._blocks(step.headers)
+            if step.logs is not None and len(step.logs):
+                self._logs(step.logs, step.fresh)
+            for answer in step.reads:
+                read = answer.read
+                step.rows["node_read"].append((read.block_number, read.to, read.data, answer.result, read.reason))
+            for name, names in COLUMNS.items():
+                rows = step.rows[name]
+                if rows:
+                    columns = list(zip(*rows, strict=True))
+                    self._copy(name, names, columns, upsert=name in UPSERTED or not step.fresh)
+            self._positions(step.rows["position_change"])
+            for cursor in step.cursors:
+                self._cursor(cursor)
+            if step.heads is not None:
+                self.saw(step.heads)
+
+    def undo(self, ancestor: int) -> None:
+        """Delete every row above a block and read the newest that remain. Part of the caller's transaction."""
+        with self.connection.transaction(), self.connection.cursor() as cur:
+            for table in BY_BLOCK:
+                query = sql.SQL("DELETE FROM {} WHERE chain_id = %s AND block_number > %s")
+                cur.execute(query.format(sql.Identifier(table.name)), (self.chain_id, ancestor))
+            cur.execute(
+                """
+                WITH gone AS (
+                    DELETE FROM position WHERE chain_id = %(chain)s AND block_number > %(ancestor)s
+                    RETURNING market_key, account, side
+                )
+                INSERT INTO position
+                SELECT DISTINCT ON (c.market_key, c.account, c.side)
+                       c.chain_id, c.market_key, c.account, c.side, c.block_number, c.log_index, c.leg,
+                       c.shares_raw, c.basis_raw, c.is_collateral
+                FROM position_change c JOIN gone USING (market_key, account, side)
+                WHERE c.chain_id = %(chain)s AND c.block_number <= %(ancestor)s
+                ORDER BY c.market_key, c.account, c.side, c.block_number DESC, c.log_index DESC, c.leg DESC
+                ON CONFLICT (chain_id, market_key, account, side) DO UPDATE SET
+                    block_number = excluded.block_number, log_index = excluded.log_index, leg = excluded.leg,
+                    shares_raw = excluded.shares_raw, basis_raw = excluded.basis_raw,
+                    is_collateral = excluded.is_collateral
+                """,
+                {"chain": self.chain_id, "ancestor": ancestor},
+            )
+
+    def replaced(self, first: BlockRef, depth: int, wall_clock: int) -> None:
+        """Log a reorg, for operation."""
+        self.connection.execute(
+            "INSERT INTO reorg VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (self.chain_id, first.number, bytes.fromhex(first.hash[2:]), depth, wall_clock),
+        )
+
+    def saw(self, heads: Heads, wall_clock: int | None = None) -> None:
+        """Note what the node last said of the chain's heads."""
+        self.connection.execute(
+            """
+            UPDATE chain SET head_block = %s, safe_block = %s, finalized_block = %s, seen_at = coalesce(%s, seen_at)
+            WHERE chain_id = %s
+            """,
+            (heads.latest, heads.safe, heads.finalized, wall_clock, self.chain_id),
+        )
+
+    def _copy(self, name: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *, upsert: bool) -> None:
+        table = metadata.tables[name]
+        count = len(columns[0])
+        text = encode(table, ("chain_id", *names), ([self.chain_id] * count, *columns))
+        fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
+        target = sql.Identifier(name)
+        with self.connection.cursor() as cur:
+            if upsert:
+                target = sql.Identifier(f"new_{name}")
+                cur.execute(
+                    sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS").format(
+                        target, sql.Identifier(name)
+                    )
+                )
+            with cur.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(target, fields)) as copy:
+                copy.write(text)
+            if upsert:
+                cur.execute(
+                    sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT DO NOTHING").format(
+                        sql.Identifier(name), fields, target
+                    )
+                )
+                cur.execute(sql.SQL("TRUNCATE {}").format(target))
+
+    def _blocks(self, headers: Sequence[Header]) -> None:
+        columns = (
+            [header.number for header in headers],
+            [header.hash for header in headers],
+            [header.parent_hash or None for header in headers],
+            [header.timestamp for header in headers],
+        )
+        self._copy("block", BLOCK_COLUMNS, columns, upsert=True)
+
+    def _logs(self, logs: Logs, fresh: bool) -> None:
+        joined = ["0x" + "".join([topic[2:] for topic in topics]) for topics in logs.topics]
+        columns = (
+            logs.block_number, logs.log_index, logs.tx_index, logs.tx_hash, logs.address, joined, logs.data,
+        )  # fmt: skip
+        self._copy("raw_log", LOG_COLUMNS, columns, upsert=not fresh)
+
+    def _positions(self, changes: Sequence[tuple[Any, ...]]) -> None:
+        """Upsert the newest state of every balance that changed."""
+        if not changes:
+            return
+        newest = list({row[:3]: row for row in changes}.values())
+        names = COLUMNS["position_change"]
+        text = encode(
+            metadata.tables["position"], ("chain_id", *names),
+            ([self.chain_id] * len(newest), *zip(*newest, strict=True)),
+        )  # fmt: skip
+        fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
+        updates = sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names[3:]
+        )
+        with self.connection.cursor() as cur:
+            cur.execute("CREATE TEMP TABLE IF NOT EXISTS new_position (LIKE position) ON COMMIT DELETE ROWS")
+            with cur.copy(sql.SQL("COPY new_position ({}) FROM STDIN").format(fields)) as copy:
+                copy.write(text)
+            cur.execute(
+                sql.SQL(
+                    "INSERT INTO position ({0}) SELECT {0} FROM new_position "
+                    "ON CONFLICT (chain_id, market_key, account, side) DO UPDATE SET {1}"
+                ).format(fields, updates)
+            )
+            cur.execute("TRUNCATE new_position")
+
+    def _cursor(self, cursor: CursorRow) -> None:
+        block_hash = bytes.fromhex(cursor.block_hash[2:]) if cursor.block_hash else None
+        self.connection.execute(
+            """
+            INSERT INTO cursor (chain_id, protocol, start_block, block_number, block_hash, status, error)
+            VALUES (%s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (chain_id, protocol) DO UPDATE SET start_block = excluded.start_block,
+                block_number = excluded.block_number, block_hash = excluded.block_hash, status = excluded.status,
+                error = excluded.error
+            """,
+            (
+                self.chain_id, cursor.protocol, cursor.start_block, cursor.block_number, block_hash, cursor.status,
+                Jsonb(dict(cursor.error)) if cursor.error else None,
+            ),
+        )  # fmt: skip

@@ -1,0 +1,70 @@
+"""The listed deployments are complete, checksummed and unambiguous."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_utils.address import is_checksum_address
+
+ROOT = Path(__file__).resolve().parents[2]
+LISTS = {path.parent.name: path for path in sorted((ROOT / "indexer" / "protocols").glob("*/deployments.toml"))}
+CHAINS = {"ethereum": 1, "arbitrum": 42161, "base": 8453, "optimism": 10, "polygon": 137}
+REQUIRED = {
+    "aave_v3": {"PoolAddressesProvider", "Pool", "PoolConfigurator", "AaveOracle"},
+    "morpho_blue": {"Morpho", "AdaptiveCurveIrm"},
+}
+KEYS = {"name", "chain", "chain_id", "source", "contracts"}
+
+
+def load(slug: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(LISTS[slug].read_text())["deployment"]
+    return found
+
+
+def every() -> list[tuple[str, dict[str, Any]]]:
+    return [(slug, entry) for slug in LISTS for entry in load(slug)]
+
+
+EVERY = every()
+IDS = [f"{slug}-{entry.get('name')}" for slug, entry in EVERY]
+
+
+def test_the_required_protocols_have_lists() -> None:
+    assert set(REQUIRED) <= set(LISTS)
+
+
+@pytest.mark.parametrize(("slug", "entry"), EVERY, ids=IDS)
+def test_deployment_is_complete(slug: str, entry: dict[str, Any]) -> None:
+    assert KEYS <= set(entry) <= KEYS | {"start_block"}
+    assert entry["name"].strip()
+    assert entry["source"].strip()
+    if entry["chain"] in CHAINS:
+        assert entry["chain_id"] == CHAINS[entry["chain"]]
+    if "start_block" in entry:
+        assert type(entry["start_block"]) is int
+        assert entry["start_block"] > 0
+    else:
+        assert "start block" in entry["source"], "say why it is missing; whoever runs it has to set it"
+    assert REQUIRED.get(slug, set()) <= set(entry["contracts"])
+
+
+@pytest.mark.parametrize(("slug", "entry"), EVERY, ids=IDS)
+def test_contracts_are_checksummed_and_have_an_interface(slug: str, entry: dict[str, Any]) -> None:
+    assert entry["contracts"]
+    for contract, address in entry["contracts"].items():
+        assert is_checksum_address(address), f"{contract} {address}"
+        assert (ROOT / "abis" / slug / f"{contract}.json").exists(), f"abis/{slug}/{contract}.json"
+
+
+def test_no_address_is_listed_twice_on_a_chain() -> None:
+    seen = Counter((entry["chain_id"], address) for _, entry in EVERY for address in entry["contracts"].values())
+    assert [key for key, times in seen.items() if times > 1] == []
+
+
+def test_names_are_unique_within_a_protocol() -> None:
+    seen = Counter((slug, entry["name"]) for slug, entry in EVERY)
+    assert [key for key, times in seen.items() if times > 1] == []

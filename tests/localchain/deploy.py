@@ -1,0 +1,28 @@
+"""The order in which everything is put on the chain; the one place that knows the whole cast of contracts."""
+
+from __future__ import annotations
+
+from . import aave, morpho, tokens
+from .chain import LocalChain
+
+
+def everything(chain: LocalChain) -> None:
+    """Tokens and exchange, Morpho and its vault, Aave, then what needs both."""
+    tokens.deploy_tokens(chain)
+    if chain.has_morpho:
+        morpho.deploy_morpho(chain)
+    if chain.aave_version is not None:
+        aave.deploy_aave(chain)
+        tokens.deploy_receipt_vault(chain)
+        if chain.has_morpho:
+            morpho.create_receipt_markets(chain)
+    settle(chain)
+
+
+def settle(chain: LocalChain) -> None:
+    """Mines what is left and makes sure that no transaction of the deployment failed."""
+    chain.mine()
+    blocks = chain.rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number in range(chain.clock.head + 1)])
+    failed = [receipt for block in blocks for receipt in block if receipt["status"] != "0x1"]
+    if failed:
+        raise RuntimeError(f"{len(failed)} deployment transactions failed, first {failed[0]['transactionHash']}")
