@@ -9,7 +9,6 @@ from fastapi import Request
 from api import paging
 from api.paging import Page, Pin
 from api.problems import MEDIA_TYPE, TYPE
-from api.schemas import ProblemDocument
 from indexer.store.queries import Row, Slice
 from indexer.store.queries.coverage import BlockAt
 
@@ -59,6 +58,8 @@ def listed(request: Request, found: Slice, page: Page, at: BlockAt) -> Answer:
     return {"data": found.rows, "page": {"next_cursor": cursor, "limit": page.limit}, "meta": meta(at)}
 
 
+PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
+
 PROBLEMS = {
     404: ("outside-coverage", "The thing, or the block, is not indexed."),
     409: ("reorged-away", "The block that the cursor pins was replaced; start the listing again."),
@@ -80,9 +81,8 @@ def documented(
             continue
         document = {"type": TYPE + slug, "title": slug, "status": status, "detail": description, "instance": "/v1/..."}
         found[status] = {
-            "model": ProblemDocument,
             "description": description,
-            "content": {MEDIA_TYPE: {"example": document}},
+            "content": {MEDIA_TYPE: {"schema": PROBLEM, "example": document}},
         }
     return found
 

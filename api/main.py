@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -22,8 +22,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems
 from api.heads import Heads
+from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
 from api.routes import accounts, events, leverage, markets, operation, risk, status
+from api.schemas import ProblemDocument
 from api.settings import Settings
 from indexer.store import queries
 from indexer.store.queries import Row
@@ -92,7 +94,6 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
-        max_body_size=settings.max_body_bytes,
     )
     heads = Heads(read_heads, settings.poll_seconds, settings.max_waiting_requests)
     registry = registry_of(read_status, lambda: heads.waiting)
@@ -100,6 +101,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.heads = heads
     app.state.registry = registry
     app.state.parameters = cache(lambda: parameters_of(app))
+    app.openapi = cache(partial(openapi, app))  # type: ignore[method-assign]
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(GZipMiddleware, minimum_size=2_048, compresslevel=1)
     app.add_middleware(Requests, registry=registry)
     problems.install(app)
@@ -111,6 +114,22 @@ def create_app(settings: Settings) -> FastAPI:
 def from_environment() -> FastAPI:
     """Return the application as `leverage serve` has described it in the environment."""
     return create_app(Settings.from_environment(os.environ))
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the schema: FastAPI's, with the nulls of our examples, which it drops, and the model of problems."""
+    found = FastAPI.openapi(app)
+    for module in ROUTERS:
+        for route in module.router.routes:
+            assert isinstance(route, APIRoute)
+            for method in route.methods:
+                documented = found["paths"][route.path][method.lower()]["responses"]
+                for status, response in route.responses.items():
+                    for media_type, content in response.get("content", {}).items():
+                        documented[str(status)]["content"][media_type]["example"] = content["example"]
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    found["components"]["schemas"] |= {**problem.pop("$defs"), "ProblemDocument": problem}
+    return found
 
 
 def operation_id(route: APIRoute) -> str:

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from psycopg.types.json import Jsonb
@@ -193,10 +193,14 @@ class ChainBooks:
 
     # --------------------------------------------------------------------------------------------------- groups
 
-    def next_group(self) -> Group | None:
-        """Return the protocols furthest behind, and load their desks. None when every one has stopped."""
+    def next_group(self, among: Collection[str] | None = None) -> Group | None:
+        """Return the protocols furthest behind (`among` some), and load their desks. None when all have stopped."""
         self.drain()
-        active = {slug: row for slug, row in self.cursors.items() if row.status != "stopped"}
+        active = {
+            slug: row
+            for slug, row in self.cursors.items()
+            if row.status != "stopped" and (among is None or slug in among)
+        }
         if not active:
             return None
         after = min(row.block_number for row in active.values())
@@ -234,11 +238,14 @@ class ChainBooks:
 
     # ---------------------------------------------------------------------------------------------------- steps
 
-    def apply(self, part: Range) -> None:
-        """Book a range and hand it to the commit thread."""
+    def apply(self, part: Range, *, keep_truth: bool = True) -> None:
+        """Book a range and hand it to the commit thread. `keep_truth` False: its logs and reads are in the tables."""
         applied = apply_range(part, self.desks.values(), self.source, self._prices)
         stopped = self._settle_stopped(part, applied) if applied.stopped else []
-        self.pump.put(self._step(part, applied, stopped))
+        step = self._step(part, applied, stopped)
+        if not keep_truth:
+            step.logs, step.headers, step.reads = None, (), ()
+        self.pump.put(step)
         if all(len(desk.book.positions) <= KEEP_POSITIONS for desk in self.desks.values()):
             return
         self.drain()
@@ -278,6 +285,22 @@ class ChainBooks:
                 self._loading = self._reading
         self._highest = part.last
 
+    def lower(self, ancestor: int) -> None:
+        """Drop everything derived above a block and put the cursors back there. Kept logs and reads stay."""
+        self.drain()
+        with self._writing.transaction():
+            self.writer.undo(ancestor, keep_truth=True)
+            for slug, row in list(self.cursors.items()):
+                if row.start_block > ancestor:
+                    self.writer.forget(slug)
+                    self._open(slug)
+                elif row.block_number > ancestor:
+                    kept = reader.recent_blocks(self._writing, self.chain.chain_id, ancestor, ancestor)
+                    self.cursors[slug] = CursorRow(
+                        slug, row.start_block, ancestor, kept[0].hash if kept else None, "backfill"
+                    )
+                    self.writer.write(StepRows([self.cursors[slug]]))
+
     def finalize(self, block: BlockRef) -> None:
         """Note that nothing up to a block can change any more."""
         self.drain()
@@ -311,7 +334,8 @@ class ChainBooks:
         fresh = part.first > self._highest
         self._highest = max(self._highest, part.last)
         headers = sorted(applied.headers.values())
-        return StepRows(cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh)
+        now = headers[-1].timestamp if headers else None
+        return StepRows(cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, now)
 
     def _settle_stopped(self, part: Range, applied: Applied) -> list[CursorRow]:
         """Book a stopped desk up to the block before the bad one and take it out of the group."""
@@ -348,5 +372,5 @@ class ChainBooks:
 
     def _snapshots(self, step: StepRows) -> None:
         """Write metric history at the end of every interval that this step completes."""
-        if step.headers:
-            snapshots.take(self._writing, self.chain.chain_id, self._interval, step.headers[-1].timestamp)
+        if step.now is not None:
+            snapshots.take(self._writing, self.chain.chain_id, self._interval, step.now)

@@ -135,8 +135,8 @@ class ApiSettings(_Model):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    cors_origins: Several[str] = ()
-    """Origins whose web pages may read the API; "*" for all."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that share the port."""
 
 
 class Settings(_Model):

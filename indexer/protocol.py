@@ -231,6 +231,36 @@ class MarketFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Books:
+    """What the SQL interface says at one block, as `Protocol.checks` needs it: rows by column name.
+
+    `positions` are rows of `positions_at`, `health` of `account_health`, `markets` of `markets_at`; `accounts` are all
+    those to check, also ones without a row. Restricted to one deployment.
+    """
+
+    deployment: Deployment
+    accounts: Sequence[Address]
+    positions: Sequence[Mapping[str, Any]]
+    health: Sequence[Mapping[str, Any]]
+    markets: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison of the ledger with a contract: `eth_call(to, data)` has to return these words.
+
+    None in `expected` leaves a word out of the comparison.
+    """
+
+    what: str
+    account: Address
+    market_id: str
+    to: Address
+    data: str
+    expected: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """An adapter: everything the house needs to know about one protocol.
 
@@ -246,6 +276,12 @@ class Protocol:
     required: Sequence[str]
     feeds: Callable[[MarketFacts], list[PriceFeed]] | None = None
     open_deployment: Callable[[BookLike, Deployment], None] | None = None
+    checks: Callable[[Books], list[Check]] | None = None
+    """What `leverage verify` asks the contracts."""
+
+    market_is_asset: bool = False
+    """Whether the native id of a market is its asset (Aave), so that an action's market names its token."""
+
     abi: str = ""
     """Folder in abis/ when it is not the slug: a fork shares its family's ABIs."""
 
@@ -286,7 +322,7 @@ def wanted_reads(want: Wants) -> list[Read]:
 
 
 __all__ = [
-    "TRANSACTION_TYPES", "Actions", "BookLike", "Changes", "Contract", "Deployment", "Fact", "Finds", "Handler",
+    "TRANSACTION_TYPES", "Actions", "BookLike", "Books", "Changes", "Check", "Contract", "Deployment", "Fact", "Finds", "Handler",
     "Listing", "MarketBooks", "MarketFacts", "MarketRef", "PositionState", "PriceFeed", "Protocol", "Wants",
     "always", "changes", "wanted_reads",
 ]  # fmt: skip

@@ -81,7 +81,7 @@ class StoredSource:
         self.connection = connection
         self.chain_id = chain_id
 
-    def ranges(self, first: int, last: int, watch: Watch, heads: Heads, size: int) -> Iterator[tuple[int, int]]:
+    def ranges(self, first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
         """Yield block ranges of about `size` logs each, `first..last` in all."""
         found = self.connection.execute(
             """

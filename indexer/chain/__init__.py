@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from indexer.chain.ranges import Plan
 from indexer.chain.fetch import Checks, Planner, fetch_logs, fetch_more, fetch_range
 from indexer.chain.follow import follow
 from indexer.chain.heads import HeadWatcher
 from indexer.chain.node import Node, RecordableNode
 from indexer.chain.pool import NodePool
+from indexer.chain.ranges import Plan
 from indexer.chain.reads import fetch_reads
 from indexer.chain.record import ReplayNode, record
 from indexer.chain.rpc import RpcNode
@@ -55,11 +55,19 @@ def open_node(
 ) -> NodePool:
     """Return the nodes behind these URLs as one; the first answers as long as it can.
 
-    Units   `timeout`, `give_up_after` seconds; `requests_per_second` JSON-RPC calls a second to each node (None: no limit)
-    Raises  BadConfig for no URL or one that is not http(s); at the first call for a node of another chain than `chain_id`
+    Shape   ws:// and wss:// URLs are left to `watch_heads`
+    Units   `timeout`, `give_up_after` seconds; `requests_per_second` JSON-RPC calls a second to each node (None: any)
+    Raises  BadConfig for no http(s) URL or a malformed one; at the first call for a node of another chain than `chain_id`
     """
     nodes = [
         RpcNode(url, timeout=timeout, requests_per_second=requests_per_second, headers=headers)
         for url in dict.fromkeys(rpc)
+        if not url.startswith(("ws://", "wss://"))
     ]
     return NodePool(nodes, chain_id=chain_id, give_up_after=give_up_after)
+
+
+def watch_heads(rpc: Sequence[str]) -> HeadWatcher | None:
+    """Return a watcher on the first ws(s) URL of the list, whose `wait` fits `follow(wake=...)`; None without one."""
+    url = next((url for url in rpc if url.startswith(("ws://", "wss://"))), None)
+    return HeadWatcher(url) if url else None

@@ -215,8 +215,8 @@ def _fetch(node: Node, first: int, last: int, watch: Watch, heads: Heads, planne
     if below and 0 not in logs.timestamp:
         times = dict(zip(numbers, logs.timestamp, strict=True))
         if list(map(times.__getitem__, numbers)) == logs.timestamp:
-            # One block of each answer of the node: an answer from another branch is wrong in all of its blocks.
-            samples = {piece.block_number[len(piece) // 2] for piece in pieces if len(piece)}
+            # Two blocks of each answer of the node: an answer from another branch is wrong in most of its blocks.
+            samples = {piece.block_number[at] for piece in pieces if len(piece) for at in (0, len(piece) // 2)}
             _add_headers(node, fetched, needed | successor | samples)
             if all(times.get(n, header.timestamp) == header.timestamp for n, header in fetched.items()):
                 built = {n: Header(n, blocks[n], "", times[n], "") for n in below if n not in samples}

@@ -71,7 +71,8 @@ BEGIN
     RETURN q;
 END $$;
 
--- What an account in e-mode `category` gets for each reserve of the pool: one row per market and category.
+-- What accounts in e-mode get for each reserve: one row a market, `rules` maps category to
+-- [ltv_bps, liquidation_threshold_bps, liquidation_bonus_bps, ltvzero, label, price source]; no entry: not a member.
 --   up to 3.1  a reserve has one category (emode_category), and the category may bring its own price source
 --   from 3.2   membership is per category (emode_collateral); its row, once there, decides
 --   from 3.6   emode_ltvzero takes a member's LTV to 0; the reserve's own LTV then no longer matters inside e-mode.
@@ -79,22 +80,20 @@ END $$;
 --              the deployment parameter pool_revision below 10 (3.6) selects the older rule.
 -- Of a member without emode_collateral row the category's price source, when set, prices it for collateral and debt.
 CREATE FUNCTION aave_emode(p_chain bigint, p_block bigint)
-RETURNS TABLE (
-    chain_id bigint, market_key bigint, category integer, ltv_bps numeric, liquidation_threshold_bps numeric,
-    liquidation_bonus_bps numeric, ltvzero boolean, label text, price_source bytea
-)
+RETURNS TABLE (chain_id bigint, market_key bigint, rules jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        m.chain_id, m.market_key, c.category::integer, c.ltv, c.threshold, c.bonus,
-        coalesce(m.zero = 1, false), c.label,
-        CASE WHEN m.member IS NULL THEN nullif(c.source, decode(repeat('00', 20), 'hex')) END
+        m.chain_id, m.market_key,
+        jsonb_object_agg(c.category, jsonb_build_array(
+            c.ltv, c.threshold, c.bonus, coalesce(m.zero = 1, false), c.label,
+            CASE WHEN m.member IS NULL THEN nullif(c.source, '0x0000000000000000000000000000000000000000') END))
     FROM (
         SELECT p.chain_id, p.subject, p.qualifier AS category,
             max(p.value_raw) FILTER (WHERE p.name = 'emode_ltv_bps') AS ltv,
             max(p.value_raw) FILTER (WHERE p.name = 'emode_liquidation_threshold_bps') AS threshold,
             max(p.value_raw) FILTER (WHERE p.name = 'emode_liquidation_bonus_bps') AS bonus,
             max(p.value_text) FILTER (WHERE p.name = 'emode_label') AS label,
-            unhex(max(p.value_text) FILTER (WHERE p.name = 'emode_price_source')) AS source
+            lower(max(p.value_text) FILTER (WHERE p.name = 'emode_price_source')) AS source
         FROM params_at(p_chain, p_block) p
         WHERE p.name IN ('emode_ltv_bps', 'emode_liquidation_threshold_bps', 'emode_liquidation_bonus_bps', 'emode_label',
                          'emode_price_source')
@@ -106,16 +105,17 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             max(r.value_raw) FILTER (WHERE r.name = 'emode_collateral') AS member,
             max(r.value_raw) FILTER (WHERE r.name = 'emode_category') AS single,
             max(r.value_raw) FILTER (WHERE r.name = 'emode_ltvzero') AS zero
-        FROM market k
-        JOIN (
+        FROM (
             SELECT p.chain_id, p.subject, p.name, p.value_raw,
                 CASE p.name WHEN 'emode_category' THEN p.value_raw::text ELSE p.qualifier END AS category
             FROM params_at(p_chain, p_block) p
             WHERE p.name IN ('emode_collateral', 'emode_category', 'emode_ltvzero')
-        ) r ON r.chain_id = k.chain_id AND r.subject = k.market_key
+        ) r
+        JOIN market k ON k.chain_id = r.chain_id AND k.market_key = r.subject
         GROUP BY k.chain_id, k.deployment_key, k.market_key, r.category
     ) m ON m.chain_id = c.chain_id AND m.deployment_key = c.subject AND m.category = c.category
     WHERE c.category <> '0' AND coalesce(m.member, CASE WHEN m.single > 0 THEN 1 END, 0) = 1
+    GROUP BY m.chain_id, m.market_key
 $$;
 
 -- getUserAccountData for every account with a balance, one row per (account, pool).
@@ -128,7 +128,7 @@ $$;
 CREATE FUNCTION aave_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        hex(h.account_bytes), h.project, h.version, h.deployment, NULL::text,
+        hex(h.account_bytes), d.project, d.version, d.name, NULL::text,
         h.collateral * h.usd, h.assets * h.usd, h.debt * h.usd, (h.assets - h.debt) * h.usd,
         CASE WHEN h.usd IS NOT NULL AND h.assets > h.debt THEN ratio(h.assets, h.assets - h.debt) END,
         CASE WHEN h.usd IS NOT NULL AND h.assets > h.debt THEN ratio(h.debt, h.assets - h.debt) END,
@@ -147,7 +147,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN h.directed THEN greatest(percent_mul_floor(h.collateral, h.avg_ltv) - h.debt, 0)
              ELSE greatest(percent_mul_half_up(h.collateral, h.avg_ltv) - h.debt, 0) END,
         h.avg_threshold, h.avg_ltv, NULL::numeric, NULL::numeric, h.emode,
-        h.collateral_assets, h.debt_assets,
+        sorted(h.collateral_assets), sorted(h.debt_assets),
         CASE WHEN cardinality(h.collateral_assets) = 1 THEN h.bonus END,
         h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, h.deployment_key, NULL::bigint
     FROM (
@@ -162,9 +162,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             END AS hf
         FROM (
             SELECT
-                v.chain_id, v.deployment_key, v.account_bytes, v.project, v.version, v.deployment,
-                v.as_of_block, v.as_of_time,
-                max(v.emode) AS emode, max(v.emode_label) AS emode_label,
+                v.chain_id, v.deployment_key, v.account_bytes, min(v.as_of_block) AS as_of_block,
+                min(v.as_of_time) AS as_of_time, max(v.emode) AS emode,
+                min(v.rule ->> 4) FILTER (WHERE v.counts) AS emode_label,
                 bool_or(v.directed) AS directed,
                 bool_or(v.side = 'debt') AS has_debt,
                 -- sums skip NULL: a leg without price or amount must make its whole sum NULL
@@ -179,41 +179,39 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 CASE WHEN count(*) FILTER (WHERE v.counts AND (v.value IS NULL OR v.threshold IS NULL)) = 0
                      THEN coalesce(sum(v.value * v.threshold) FILTER (WHERE v.counts), 0) END AS weighted_threshold,
                 max(v.bonus) FILTER (WHERE v.counts) AS bonus,
-                coalesce(bool_and(v.in_emode) FILTER (WHERE v.counts), false) AS all_in_emode,
-                coalesce(array_agg(hex(v.asset) ORDER BY v.asset) FILTER (WHERE v.counts), '{}') AS collateral_assets,
-                coalesce(array_agg(hex(v.asset) ORDER BY v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
+                coalesce(bool_and(v.rule IS NOT NULL) FILTER (WHERE v.counts), false) AS all_in_emode,
+                coalesce(array_agg(hex(v.asset)) FILTER (WHERE v.counts), '{}') AS collateral_assets,
+                coalesce(array_agg(hex(v.asset)) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
                 -- one base currency a pool; NULL when it is not USD (then shown in raw base units only)
                 CASE WHEN bool_and(v.usd IS NOT NULL) THEN min(v.usd) END AS usd
             FROM (
                 SELECT
-                    b.chain_id, b.deployment_key, b.account_bytes, b.project, b.version, b.deployment, b.as_of_block,
-                    b.as_of_time, b.side, b.asset, b.usd, b.directed, b.emode, b.emode_label, b.in_emode,
+                    b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block,
+                    b.as_of_time, b.side, b.asset, b.usd, b.directed, b.emode, b.rule,
                     b.side = 'supply' AND b.is_collateral
                         AND (b.category_rule_36 OR r.liquidation_threshold_bps IS DISTINCT FROM 0) AS counts,
                     CASE WHEN b.side = 'debt' AND b.directed
                          THEN mul_div_ceil(b.amount_raw, b.price_raw, b.token_unit)
                          ELSE mul_div_floor(b.amount_raw, b.price_raw, b.token_unit) END AS value,
                     CASE
-                        WHEN NOT b.in_emode THEN r.ltv_bps
-                        WHEN b.category_rule_36 THEN CASE WHEN b.emode_ltvzero THEN 0 ELSE b.emode_ltv END
-                        ELSE CASE WHEN r.ltv_bps = 0 THEN 0 ELSE b.emode_ltv END
+                        WHEN b.rule IS NULL THEN r.ltv_bps
+                        WHEN CASE WHEN b.category_rule_36 THEN (b.rule ->> 3)::boolean ELSE r.ltv_bps = 0 END THEN 0
+                        ELSE (b.rule ->> 0)::numeric
                     END AS ltv,
-                    CASE WHEN b.in_emode THEN b.emode_threshold ELSE r.liquidation_threshold_bps END AS threshold,
-                    CASE WHEN b.in_emode THEN b.emode_bonus ELSE r.liquidation_bonus_bps END AS bonus
+                    CASE WHEN b.rule IS NULL THEN r.liquidation_threshold_bps ELSE (b.rule ->> 1)::numeric END AS threshold,
+                    CASE WHEN b.rule IS NULL THEN r.liquidation_bonus_bps ELSE (b.rule ->> 2)::numeric END AS bonus
                 FROM (
                     SELECT
-                        p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.project, p.version, p.deployment,
-                        p.as_of_block, p.as_of_time, p.side, p.asset, p.is_collateral, p.amount_raw,
+                        p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset, p.is_collateral, p.amount_raw,
                         1 / p.unit AS token_unit,
                         CASE WHEN p.oracle_price_raw IS NULL OR p.oracle_quote = 'usd' THEN coalesce(1 / du.unit, 1e-8) END AS usd,
                         p.regime = 'directed_b' AS directed,
                         p.regime = 'directed_b' AND coalesce(du.revision, 10) >= 10 AS category_rule_36,
-                        coalesce(s.category, 0) AS emode, e.label AS emode_label, e.category IS NOT NULL AS in_emode,
-                        e.ltv_bps AS emode_ltv, e.liquidation_threshold_bps AS emode_threshold,
-                        e.liquidation_bonus_bps AS emode_bonus, e.ltvzero AS emode_ltvzero,
-                        CASE WHEN e.price_source IS NULL THEN p.oracle_price_raw ELSE (
+                        coalesce(s.category, 0) AS emode, e.rules -> s.category::text AS rule,
+                        CASE WHEN e.rules #>> ARRAY[s.category::text, '5'] IS NULL THEN p.oracle_price_raw ELSE (
                             SELECT x.price_raw FROM price x
-                            WHERE x.chain_id = p.chain_id AND x.asset = e.price_source AND x.feed = unhex(du.oracle)
+                            WHERE x.chain_id = p.chain_id AND x.feed = unhex(du.oracle)
+                              AND x.asset = unhex(e.rules #>> ARRAY[s.category::text, '5'])
                               AND x.block_number <= p.as_of_block
                             ORDER BY x.block_number DESC, x.log_index DESC LIMIT 1) END AS price_raw
                     FROM position_books(p_chain, p_block, p_account, 'aave') p
@@ -226,7 +224,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                         ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.block_number DESC, a.log_index DESC
                     ) s ON s.chain_id = p.chain_id AND s.subject = p.deployment_key AND s.account = p.account_bytes
                     LEFT JOIN aave_emode(p_chain, p_block) e
-                        ON e.chain_id = p.chain_id AND e.market_key = p.market_key AND e.category = s.category
+                        ON e.chain_id = p.chain_id AND e.market_key = p.market_key
                     LEFT JOIN (
                         SELECT p.chain_id, p.subject,
                             max(p.value_raw) FILTER (WHERE p.name = 'base_currency_unit') AS unit,
@@ -239,7 +237,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 ) b
                 LEFT JOIN market_params_at(p_chain, p_block) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
             ) v
-            GROUP BY v.chain_id, v.deployment_key, v.account_bytes, v.project, v.version, v.deployment, v.as_of_block, v.as_of_time
+            GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
     ) h
+    JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 $$;

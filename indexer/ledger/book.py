@@ -74,6 +74,7 @@ class Book:
     block_number: int = 0
     log_index: int = 0
     _dirty: dict[int, Market] = field(default_factory=dict)
+    _new_markets: set[int] = field(default_factory=set)
     _new_tokens: dict[Address, tuple[int, str, str | None, Address | None]] = field(default_factory=dict)
 
     # ------------------------------------------------------------------------------------------- where we are
@@ -140,6 +141,7 @@ class Book:
              listing.asset, listing.collateral_asset, listing.supply_token, listing.debt_token, listing.oracle)
         )  # fmt: skip
         self.know_market(ref, listing, market)
+        self._new_markets.add(market.key)
         self.touch(market)
         return market
 
@@ -165,8 +167,11 @@ class Book:
         key = (market_key, account, side)
         position = self.positions.get(key)
         if position is None:
-            self.prefetch((key,))
-            position = self.positions[key]
+            if market_key in self._new_markets:  # listed in this step: no table can have it yet
+                position = self.positions[key] = Position()
+            else:
+                self.prefetch((key,))
+                position = self.positions[key]
         return position
 
     def book(self, market_key: int, account: Address, side: str, position: Position, leg: int = 0) -> None:
@@ -234,6 +239,7 @@ class Book:
     def take_rows(self) -> Rows:
         """Return the rows put out so far and start anew."""
         rows, self.rows, self._new_tokens = self.rows, Rows(), {}
+        self._new_markets.clear()
         return rows
 
     def trim(self, keep: int) -> None:

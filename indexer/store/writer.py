@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from indexer.ledger.rows import COLUMNS, Rows
 from indexer.store.copy import encode
-from indexer.store.schema import BY_BLOCK, metadata
+from indexer.store.schema import BY_BLOCK, TRUTH, metadata
 from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 
 LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
@@ -48,6 +48,8 @@ class StepRows:
     reads: Sequence[Answer] = ()
     heads: Heads | None = None
     fresh: bool = True
+    now: int | None = None
+    """Unix seconds of the step's last block, for metric history."""
 
 
 class Writer:
@@ -78,10 +80,21 @@ class Writer:
             if step.heads is not None:
                 self.saw(step.heads)
 
-    def undo(self, ancestor: int) -> None:
-        """Delete every row above a block and read the newest that remain. Part of the caller's transaction."""
+    def forget(self, protocol: str) -> None:
+        """Delete the listing of a protocol (its cursor and listed contracts), to be opened anew."""
+        for table in ("cursor", "contract"):
+            query = sql.SQL("DELETE FROM {} WHERE chain_id = %s AND protocol = %s")
+            self.connection.execute(query.format(sql.Identifier(table)), (self.chain_id, protocol))
+
+    def undo(self, ancestor: int, *, keep_truth: bool = False) -> None:
+        """Delete every row above a block and read the newest that remain. Part of the caller's transaction.
+
+        `keep_truth` leaves headers, logs and reads: they are what a rebuild reads.
+        """
         with self.connection.transaction(), self.connection.cursor() as cur:
             for table in BY_BLOCK:
+                if keep_truth and table in TRUTH:
+                    continue
                 query = sql.SQL("DELETE FROM {} WHERE chain_id = %s AND block_number > %s")
                 cur.execute(query.format(sql.Identifier(table.name)), (self.chain_id, ancestor))
             cur.execute(

@@ -78,7 +78,12 @@ def test_one_thing_comes_in_its_envelope(client: TestClient) -> None:
 
 def test_protocols(client: TestClient) -> None:
     aave, morpho = rows(client, "/v1/protocols")
-    assert (aave["protocol"], aave["status"], aave["start_block"], aave["block_number"]) == ("aave_v3", "following", 100, 110)
+    assert (aave["protocol"], aave["status"], aave["start_block"], aave["block_number"]) == (
+        "aave_v3",
+        "following",
+        100,
+        110,
+    )
     assert aave["markets"] == 6
     assert [d["deployment"] for d in aave["deployments"]] == ["core", "m1"]
     assert aave["deployments"][0] == {
@@ -128,7 +133,9 @@ def test_a_market_before_its_listing(world: World, serve: Serve) -> None:
     client = serve(world)
     url = f"/v1/markets/{market_id('m1', WETH)}"
     assert client.get(url, params={"as_of_block": 106}).status_code == 200
-    assert "listed in block 106" in problem(client.get(url, params={"as_of_block": 105}), 404, "unknown-market")["detail"]
+    assert (
+        "listed in block 106" in problem(client.get(url, params={"as_of_block": 105}), 404, "unknown-market")["detail"]
+    )
     assert len(rows(client, "/v1/markets", as_of_block=105)) == 6
 
 

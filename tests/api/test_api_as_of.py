@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.api.conftest import Serve, TestClient
 
+from tests.api.conftest import Serve, TestClient
 from tests.api.world import FIRST, GENESIS, HEAD, World, hash_text, timestamp
 
 URL = "/v1/protocols"
@@ -190,7 +190,9 @@ def test_before_anything_is_indexed(empty: World, serve: Serve) -> None:
     assert body["meta"] is None
     assert body["data"]["state"] == "backfill"
     chain = body["data"]["chains"][0]
-    assert [chain[name] for name in ("indexed_block", "block_hash", "block_time", "lag_blocks", "lag_seconds")] == [None] * 5
+    assert [chain[name] for name in ("indexed_block", "block_hash", "block_time", "lag_blocks", "lag_seconds")] == [
+        None
+    ] * 5
     assert chain["protocols"][0]["block_number"] is None
 
 
@@ -203,7 +205,12 @@ def test_status_shows_why_a_protocol_stopped(bare: World, serve: Serve) -> None:
     assert (chain["head_block"], chain["safe_block"], chain["finalized_block"]) == (110, 108, 105)
     assert (chain["indexed_block"], chain["lag_blocks"], chain["reorgs_24h"]) == (110, 0, 0)
     aave, morpho = chain["protocols"]
-    assert (aave["protocol"], aave["status"], aave["block_number"], aave["error"]) == ("aave_v3", "following", 110, None)
+    assert (aave["protocol"], aave["status"], aave["block_number"], aave["error"]) == (
+        "aave_v3",
+        "following",
+        110,
+        None,
+    )
     assert (morpho["protocol"], morpho["status"], morpho["block_number"]) == ("morpho_blue", "stopped", 105)
     assert morpho["error"]["error"] == "DecodeError"
     assert morpho["error"]["block_number"] == 106

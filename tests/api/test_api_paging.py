@@ -43,7 +43,9 @@ def test_every_flipped_byte_is_noticed() -> None:
         refused(urlsafe_b64encode(bent).rstrip(b"=").decode())
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "!", "A" * 1025, "AAAA", "null", "' OR 1=1", "é", forge({}), forge([]), forge(5)])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "!", "A" * 1025, "AAAA", "null", "' OR 1=1", "é", forge({}), forge([]), forge(5)]
+)
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     refused(cursor)
 

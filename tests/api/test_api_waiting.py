@@ -54,7 +54,7 @@ def test_many_wait_while_others_are_served_over_one_connection(bare: World, serv
         while client.app.state.heads.waiting < 20 and time.monotonic() < deadline:  # type: ignore[attr-defined]
             time.sleep(0.01)
         assert client.get(URL).status_code == 200
-        assert 'leverage_api_waiting_requests 20.0' in client.get("/metrics").text
+        assert "leverage_api_waiting_requests 20.0" in client.get("/metrics").text
         bare.advance(111)
         assert {answer.result().json()["meta"]["block_number"] for answer in waiting} == {111}
 

@@ -177,7 +177,7 @@ def test_a_reorg_below_the_kept_window_stops_with_block_numbers() -> None:
         steps = book.follow(pool(node))
         book.run(steps)
         made.reorg(80, branch(90))
-        with pytest.raises(ReorgTooDeep, match="block 85, the oldest .* up to block 149"):
+        with pytest.raises(ReorgTooDeep, match=r"block 85, the oldest .* up to block 149"):
             book.run(steps)
 
 

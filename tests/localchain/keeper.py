@@ -28,8 +28,8 @@ def find_prey(world: World, accounts: list[str], liquidators: list[str], most: i
     if world.chain.reserves:
         found += _aave_prey(world, accounts, liquidators, most)
     if world.chain.markets:
-        found += _morpho_prey(world, accounts, liquidators, most)
-    return found[:most]
+        found += _morpho_prey(world, accounts, liquidators, most - len(found))
+    return found
 
 
 def _aave_prey(world: World, accounts: list[str], liquidators: list[str], most: int) -> list[Prey]:
@@ -56,7 +56,7 @@ def _aave_prey(world: World, accounts: list[str], liquidators: list[str], most: 
         receipt, partly = rng.random() < 0.35, rng.random() < 0.35 and world.usd(debt, owed[debt]) > 12_000
         cover = owed[debt] * rng.randrange(10, 45) // 100 if partly else MAX
         liquidator = rng.choice(liquidators)
-        calls = list(world.bring(liquidator, debt, owed[debt] + 10).calls)
+        calls = list(world.bring(liquidator, debt, owed[debt] * 101 // 100 + 10).calls)
         calls += world.allow(liquidator, debt, "Pool")
         arguments = (chain.contracts[collateral], chain.contracts[debt], account, cover, receipt)
         calls.append(("Pool", "liquidationCall", arguments))
@@ -87,6 +87,8 @@ def _morpho_prey(world: World, accounts: list[str], liquidators: list[str], most
             worth = collateral * price // ORACLE_SCALE
             if worth * lltv // WAD >= debt:
                 continue
+            if len(found) == most:  # a step that is built is sent: it may carry the only approval
+                return found
             incentive = min(LARGEST_INCENTIVE, WAD * WAD // (WAD - INCENTIVE_CURSOR * (WAD - lltv) // WAD))
             under_water = debt * incentive // WAD > worth
             part = shares if rng.random() < 0.5 else shares * rng.randrange(20, 80) // 100
@@ -97,7 +99,7 @@ def _morpho_prey(world: World, accounts: list[str], liquidators: list[str], most
             calls.append(("Morpho", "liquidate", (market.params, account, seized, repaid, b"")))
             story = {"protocol": "morpho_blue", "market": name, "borrower": account, "liquidator": liquidator}
             found.append(Prey(Step(liquidator, tuple(calls)), story, (debt, collateral)))
-    return found[:most]
+    return found
 
 
 def after(world: World, prey: Prey) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Aave v3, every version with known rules. The work is done by the family."""
 
 from indexer.families import aave
+from indexer.families.aave.checks import checks
 from indexer.families.aave.rules import open_deployment
 from indexer.protocol import Protocol
 
@@ -18,5 +19,7 @@ PROTOCOL = Protocol(
     required=("PoolAddressesProvider",),
     feeds=aave.feeds,
     open_deployment=open_deployment,
+    checks=checks,
+    market_is_asset=True,
     proven="3.0.2 and 3.6.0 on local chains and recordings, to the wei",
 )

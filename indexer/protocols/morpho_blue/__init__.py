@@ -13,6 +13,7 @@ from indexer.decode.abi import selector
 from indexer.decode.layout import Events
 from indexer.protocol import Actions, Contract, Fact, Finds, MarketFacts, PriceFeed, Protocol, changes
 from indexer.protocols.morpho_blue import rules
+from indexer.protocols.morpho_blue.checks import checks
 from indexer.units import ZERO_ADDRESS
 
 
@@ -154,5 +155,6 @@ PROTOCOL = Protocol(
     ],
     required=("Morpho",),
     feeds=feeds,
+    checks=checks,
     proven="1.0.0 with the adaptive curve on local chains and recordings, to the wei",
 )  # fmt: skip

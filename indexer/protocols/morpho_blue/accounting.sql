@@ -130,7 +130,7 @@ END $$;
 CREATE FUNCTION morpho_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        hex(h.account_bytes), h.project, h.version, h.deployment, h.market_id,
+        hex(h.account_bytes), d.project, d.version, d.name, m.market_id,
         h.collateral_usd, h.assets_usd, h.debt_usd, h.assets_usd - h.debt_usd,
         CASE WHEN h.assets_usd > h.debt_usd THEN ratio(h.assets_usd, h.assets_usd - h.debt_usd) END,
         CASE WHEN h.assets_usd > h.debt_usd THEN ratio(h.debt_usd, h.assets_usd - h.debt_usd) END,
@@ -148,7 +148,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         h.collateral_assets, h.debt_assets,
         -- min(1.15, 1 / (1 - 0.3 * (1 - lltv))), as the contract floors it, in 1/10000
         div(least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - h.lltv), 1e18))), 1e14),
-        h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, h.deployment_key, h.market_key
+        h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, m.deployment_key, h.market_key
     FROM (
         SELECT g.*,
             CASE WHEN g.has_debt AND g.debt > 0 THEN div(g.max_borrow * 1e18, g.debt) END AS hf
@@ -158,8 +158,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                      ELSE div(div(v.collateral * v.oracle_price_raw, 1e36) * v.lltv, 1e18) END AS max_borrow
             FROM (
                 SELECT
-                    b.chain_id, b.deployment_key, b.market_key, b.account_bytes, b.project, b.version, b.deployment,
-                    b.market_id, b.as_of_block, b.as_of_time, b.oracle_price_raw, r.lltv_raw AS lltv,
+                    b.chain_id, b.market_key, b.account_bytes, min(b.as_of_block) AS as_of_block,
+                    min(b.as_of_time) AS as_of_time, min(b.oracle_price_raw) AS oracle_price_raw, min(r.lltv_raw) AS lltv,
                     bool_or(b.side = 'debt') AS has_debt,
                     coalesce(sum(b.amount_raw) FILTER (WHERE b.side = 'collateral'), 0) AS collateral,
                     sum(b.amount_raw) FILTER (WHERE b.side = 'debt') AS debt,
@@ -176,9 +176,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     FROM position_books(p_chain, p_block, p_account, 'morpho') p
                 ) b
                 LEFT JOIN market_params_at(p_chain, p_block) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
-                GROUP BY b.chain_id, b.deployment_key, b.market_key, b.account_bytes, b.project, b.version, b.deployment,
-                    b.market_id, b.as_of_block, b.as_of_time, b.oracle_price_raw, r.lltv_raw
+                GROUP BY b.chain_id, b.market_key, b.account_bytes
             ) v
         ) g
     ) h
+    JOIN market m ON m.chain_id = h.chain_id AND m.market_key = h.market_key
+    JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
 $$;

@@ -74,3 +74,8 @@ END;
 -- 1e-18 steps are enough for any ratio and keep sums of ratios from growing digits.
 CREATE FUNCTION ratio(a numeric, b numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN round(a::numeric(1000, 36) / nullif(b, 0), 18);
+
+-- Lists of assets in one order; most have one entry, which costs nothing.
+CREATE FUNCTION sorted(list text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN cardinality(list) < 2 THEN list ELSE ARRAY(SELECT unnest(list) ORDER BY 1) END;

@@ -1,0 +1,115 @@
+"""status, verify, decode, export and sql: commands that look and do not write."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from indexer.commands.context import database
+from indexer.config import ChainSettings, Settings
+from indexer.errors import BadConfig, LeverageError
+from indexer.store import embedded, export
+from indexer.store import status as store_status
+from indexer.store.database import connect
+
+
+class CheckFailed(LeverageError):
+    """What was to be checked is not so: exit code 1."""
+
+
+def status(settings: Settings, as_json: bool) -> None:
+    """Show how far each protocol is."""
+    with database(settings) as url, connect(url) as connection:
+        rows = store_status.read(connection)
+    if as_json:
+        print(msgspec.json.encode([row._asdict() for row in rows]).decode())
+        return
+    if not rows:
+        print("nothing is indexed yet; start with `leverage run`")
+        return
+    table = Table("chain", "protocol", "status", "block", "head", "lag", "error")
+    for row in rows:
+        numbers = (f"{row.block_number:,}", _or_dash(row.head_block), _or_dash(row.lag_blocks))
+        colour = {"stopped": "red", "following": "green"}.get(row.status, "yellow")
+        told = " ".join(part for part in (row.error, row.hint) if part)
+        table.add_row(row.chain, row.protocol, f"[{colour}]{row.status}[/]", *numbers, told)
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def verify(settings: Settings, chain: ChainSettings, sample: int | None, block: int | None) -> None:
+    """Compare the ledger with the contracts' own views. Raises `CheckFailed` on any difference."""
+    from indexer.verify import verify as compare
+
+    with database(settings) as url:
+        report = compare(chain, url, sample=sample, block=block)
+    differences: Sequence[Any] = report.differences
+    if differences:
+        table = Table(*differences[0]._fields, title=f"{chain.name}: ledger and contracts differ")
+        for row in differences:
+            table.add_row(*(str(value) for value in row))
+        Console().print(table)
+        raise CheckFailed(f"{len(differences):,} of {report.compared:,} answers differ")
+    print(f"{chain.name}: {report.compared:,} answers compared, no difference")
+
+
+def decode(source: str, chain_id: int | None) -> None:
+    """Print the actions of receipts or logs, one JSON object a line."""
+    from indexer.decode_file import decode_lines
+
+    with _opened(source) as stream:
+        for action in decode_lines(stream, chain_id):
+            sys.stdout.buffer.write(msgspec.json.encode(action) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[IO[bytes]]:
+    if source == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with Path(source).open("rb") as file:
+            yield file
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise BadConfig(f"{source}: {error.strerror}; give a file of receipts or logs, or - for standard input") from None
+
+
+def export_table(settings: Settings, table: str, format: export.Format, output: Path | None) -> None:
+    """Write a relation to a file, which appears only when it is complete, or to standard output."""
+    if format == "parquet" and output is None:
+        output = Path(f"{table}.parquet")
+    with database(settings) as url, connect(url) as connection:
+        if output is None:
+            export.copy_table(connection, table, format, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return
+        partial = output.with_name(output.name + ".partial")
+        try:
+            with partial.open("wb") as file:
+                rows = export.copy_table(connection, table, format, file)
+            partial.replace(output)
+        except OSError as error:
+            raise BadConfig(f"--output {output}: {error.strerror}; give a path that can be written") from None
+        finally:
+            partial.unlink(missing_ok=True)
+    print(f"{rows:,} rows in {output}", file=sys.stderr)
+
+
+def sql(settings: Settings, arguments: Sequence[str]) -> int:
+    """Open psql on the database and return its exit code."""
+    program = shutil.which("psql") or str(embedded.binary("psql"))
+    with database(settings) as url:
+        return subprocess.call([program, url, *arguments])

@@ -1,0 +1,122 @@
+"""Bad days: the database away, slow or old, bodies too large, bugs. Each is a problem document, none leaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.main import create_app
+from api.settings import Settings
+from indexer.errors import BadConfig
+from tests.api.conftest import Serve, TestClient, client_of
+from tests.api.test_api_as_of import problem
+from tests.api.world import World
+
+
+def test_healthz_and_metrics(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    client.get("/v1/markets", params={"limit": 0})
+    text = client.get("/metrics").text
+    for line in (
+        "leverage_database_up 1.0",
+        'leverage_head_block{chain="ethereum"} 110.0',
+        'leverage_indexed_block{chain="ethereum"} 110.0',
+        'leverage_finalized_block{chain="ethereum"} 105.0',
+        'leverage_lag_blocks{chain="ethereum"} 0.0',
+        'leverage_reorgs_24h{chain="ethereum"} 0.0',
+        'leverage_protocol_block{chain="ethereum",protocol="aave_v3"} 110.0',
+        'leverage_protocol_stopped{chain="ethereum",protocol="morpho_blue"} 0.0',
+        'leverage_api_requests_total{method="GET",route="/healthz",status="200"}',
+        'leverage_api_requests_total{method="GET",route="/v1/markets",status="422"}',
+        'leverage_api_request_seconds_count{method="GET",route="/v1/markets"}',
+        "leverage_api_waiting_requests 0.0",
+    ):
+        assert line in text, line
+
+
+def test_the_database_is_away(tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={tmp_path}"
+    with client_of(url, pool_wait_seconds=0.3) as client:
+        for path in ("/healthz", "/v1/status", "/v1/markets", "/v1/markets?min_block=5&wait=1"):
+            answer = client.get(path)
+            problem(answer, 503, "database-unavailable")
+            assert answer.headers["retry-after"] == "2"
+        assert "leverage_database_up 0.0" in client.get("/metrics").text
+
+
+def test_the_database_has_no_tables(server: str) -> None:
+    with client_of(server) as client:
+        body = problem(client.get("/v1/status"), 503, "not-migrated")
+        assert "leverage run" in body["detail"]
+
+
+def test_a_query_takes_too_long(world: World, serve: Serve) -> None:
+    client = serve(world, statement_timeout_ms=200)
+    with psycopg.connect(world.url) as other:
+        other.execute("LOCK TABLE position IN ACCESS EXCLUSIVE MODE")
+        answer = client.get("/v1/liquidation-risk/positions")
+    problem(answer, 503, "too-slow")
+    assert answer.headers["retry-after"] == "5"
+    assert client.get("/v1/liquidation-risk/positions").status_code == 200
+
+
+def test_requests_cannot_write(world: World, serve: Serve) -> None:
+    client = serve(world)
+    with client.app.state.pool.connection() as connection:  # type: ignore[attr-defined]
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("DELETE FROM position")
+
+
+def test_a_connection_that_broke_is_replaced(world: World, serve: Serve) -> None:
+    client = serve(world, pool_size=1)
+    assert client.get("/v1/markets").status_code == 200
+    world.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    problem(client.get("/v1/markets"), 503, "database-unavailable")
+    assert client.get("/v1/markets").status_code == 200
+
+
+def test_a_body_too_large_is_refused(world: World, serve: Serve) -> None:
+    app = create_app(Settings(world.url, max_body_bytes=100))
+
+    @app.post("/echo")
+    async def echo(numbers: list[int]) -> int:
+        return len(numbers)
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.post("/echo", json=[1, 2, 3]).json() == 3
+        problem(client.post("/echo", json=[1] * 100), 413, "body-too-large")
+
+
+def test_a_bug_is_a_problem_document_that_tells_nothing(world: World, serve: Serve) -> None:
+    client = serve(world)
+    world.run("ALTER TABLE deployment ALTER COLUMN name DROP NOT NULL")
+    world.run("UPDATE deployment SET name = NULL")
+    body = problem(client.get("/v1/markets"), 500, "internal-error")
+    assert "deployment" not in body["detail"]
+
+
+def test_a_method_that_is_not_there(client: TestClient) -> None:
+    answer = client.post("/v1/markets")
+    problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+def test_settings_survive_the_environment() -> None:
+    settings = Settings("postgresql://here", pool_size=3, poll_seconds=0.5)
+    assert Settings.from_environment(settings.environment()) == settings
+    assert Settings.from_environment({"LEVERAGE_API_DATABASE": "postgresql://here"}) == Settings("postgresql://here")
+    with pytest.raises(BadConfig, match="LEVERAGE_API_DATABASE is not set"):
+        Settings.from_environment({})
+    with pytest.raises(BadConfig, match="LEVERAGE_API_POOL_SIZE='many'"):
+        Settings.from_environment({"LEVERAGE_API_DATABASE": "x", "LEVERAGE_API_POOL_SIZE": "many"})
+
+
+def test_uvicorn_finds_the_factory(monkeypatch: pytest.MonkeyPatch) -> None:
+    from uvicorn.importer import import_from_string
+
+    monkeypatch.setenv("LEVERAGE_API_DATABASE", "postgresql://nowhere")
+    assert import_from_string("api.main:from_environment")().title == "Leverage indexer"

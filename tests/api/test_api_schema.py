@@ -1,0 +1,114 @@
+"""The OpenAPI document is whole, its names are stable, its examples are true to its models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.main import ROUTERS, create_app
+from api.settings import Settings
+from tests.api.conftest import TestClient
+
+OPERATIONS = {
+    "status": "/v1/status",
+    "protocols": "/v1/protocols",
+    "markets": "/v1/markets",
+    "market": "/v1/markets/{market_id}",
+    "protocol_leverage": "/v1/protocols/{protocol}/leverage",
+    "protocol_leverage_history": "/v1/protocols/{protocol}/leverage/history",
+    "account_positions": "/v1/accounts/{account}/positions",
+    "account_health": "/v1/accounts/{account}/health",
+    "account_leverage": "/v1/accounts/{account}/leverage",
+    "liquidation_risk_positions": "/v1/liquidation-risk/positions",
+    "liquidations": "/v1/liquidations",
+    "healthz": "/healthz",
+    "metrics": "/metrics",
+}
+"""Public: clients are generated from these names. Add, never rename."""
+
+APP = create_app(Settings("postgresql://nowhere"))
+DOCUMENT: dict[str, Any] = APP.openapi()
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def test_it_is_openapi_3_1_and_whole(client: TestClient) -> None:
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert DOCUMENT["info"]["title"] and DOCUMENT["info"]["version"]
+    for reference in references(DOCUMENT):
+        found: Any = DOCUMENT
+        for name in reference.removeprefix("#/").split("/"):
+            found = found[name]
+    assert client.get("/v1/openapi.json").json() == json.loads(json.dumps(DOCUMENT))
+
+
+def test_operation_ids_are_stable() -> None:
+    assert {operation["operationId"]: path for path, operation in operations()} == OPERATIONS
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_operation_is_explained(name: str) -> None:
+    path, operation = next((path, found) for path, found in operations() if found["operationId"] == name)
+    assert operation["summary"] and operation["description"]
+    declared = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "path"}
+    assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+    for parameter in operation.get("parameters", ()):
+        assert parameter["description"], parameter["name"]
+    content = operation["responses"]["200"]["content"]
+    assert all("example" in media for media in content.values())
+    if path.startswith("/v1"):
+        for status in ("204", "422", "503"):
+            assert status in operation["responses"]
+        assert list(operation["responses"]["422"]["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "metrics"])
+def test_each_example_is_true_to_its_model(name: str) -> None:
+    operation = next(found for _, found in operations() if found["operationId"] == name)
+    example = operation["responses"]["200"]["content"]["application/json"]["example"]
+    model = MODELS[name]
+    assert model.model_validate(example, strict=True).model_dump(mode="json") == example
+
+
+MODELS = {route.name: route.response_model for module in ROUTERS for route in module.router.routes}  # type: ignore[attr-defined]
+
+
+def test_every_field_says_what_it_is() -> None:
+    bare = {
+        f"{name}.{field}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for field, part in schema.get("properties", {}).items()
+        if not part.get("description") and "$ref" not in part
+    }
+    containers = ("Envelope", "Status")
+    assert {field for field in bare if not field.startswith(containers)} <= {
+        "ChainStatus.protocols", "ProtocolRow.deployments", "Position.side", "Healthz.status", "FieldError.parameter",
+        "FieldError.detail",
+    }  # fmt: skip
+
+
+def test_numbers_that_floats_cannot_hold_are_strings() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, part in schema.get("properties", {}).items():
+            if field.endswith(("_raw", "_usd")) or field == "amount":
+                kinds = {kind.get("type") for kind in part.get("anyOf", [part])}
+                assert kinds <= {"string", "null"}, f"{name}.{field}"
