@@ -28,6 +28,7 @@ from api.routes import accounts, events, leverage, markets, operation, risk, sta
 from api.schemas import ProblemDocument
 from api.settings import Settings
 from indexer.store import queries
+from indexer.store.database import normalise
 from indexer.store.queries import Row
 from indexer.store.queries.coverage import Coverage
 
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
 
     pool = ConnectionPool(
-        settings.database,
+        normalise(settings.database),
         min_size=1,
         max_size=settings.pool_size,
         timeout=settings.pool_wait_seconds,
@@ -122,11 +123,11 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     for module in ROUTERS:
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
-            for method in route.methods:
+            for method in route.methods or ():
                 documented = found["paths"][route.path][method.lower()]["responses"]
-                for status, response in route.responses.items():
+                for code, response in route.responses.items():
                     for media_type, content in response.get("content", {}).items():
-                        documented[str(status)]["content"][media_type]["example"] = content["example"]
+                        documented[str(code)]["content"][media_type]["example"] = content["example"]
     problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
     found["components"]["schemas"] |= {**problem.pop("$defs"), "ProblemDocument": problem}
     return found

@@ -328,21 +328,24 @@ def _add_headers(node: Node, fetched: dict[int, Header], numbers: Iterable[int])
 
 
 def _settle(node: Node, fetched: dict[int, Header], blocks: dict[int, str]) -> None:
-    """Ask again for the headers that contradict a neighbour or a log, until they do not or say the same again.
+    """Ask again for the headers that contradict a neighbour or a log, and keep what is said twice of each.
 
-    One wrong header of hundreds would otherwise cost reading the whole range anew.
+    One wrong header of hundreds would otherwise cost reading the whole range anew. Agreeing with the log is no reason to
+    believe a header: the log may be the one that is wrong.
     """
+    suspects = {number for number, header in fetched.items() if blocks.get(number, header.hash) != header.hash}
+    for below, number in pairwise(sorted(fetched)):
+        if number == below + 1 and fetched[number].parent_hash != fetched[below].hash:
+            suspects |= {below, number}
+    votes = Counter(fetched[number] for number in suspects)
     for _ in range(MAX_READS):
-        suspects = {number for number, header in fetched.items() if blocks.get(number, header.hash) != header.hash}
-        for below, number in pairwise(sorted(fetched)):
-            if number == below + 1 and fetched[number].parent_hash != fetched[below].hash:
-                suspects |= {below, number}
         if not suspects:
             return
-        fresh = another(node).headers(sorted(suspects))
-        if all(fetched[header.number] == header for header in fresh):
-            return
-        fetched.update((header.number, header) for header in fresh)
+        for header in another(node).headers(sorted(suspects)):
+            votes[header] += 1
+            if votes[header] == 2:
+                fetched[header.number] = header
+                suspects.discard(header.number)
 
 
 def _hold_against(

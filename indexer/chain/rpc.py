@@ -287,7 +287,9 @@ class RpcNode:
         try:
             ordered = [replies[n] for n in ids]
         except KeyError:
-            raise NodeUnavailable(f"{self._name}: answers missing from a batch of {len(calls)} {calls[0][0]}") from None
+            raise NodeUnavailable(
+                f"{self._name}: answers missing, {len(replies)} to {len(calls)} {calls[0][0]}"
+            ) from None
         if not tolerant:
             for call, reply in zip(calls, ordered, strict=True):
                 if reply.error is not None and (error := self._fault(reply, call)) is not None:

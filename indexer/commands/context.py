@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 import psycopg
@@ -72,8 +72,6 @@ def stoppable() -> Iterator[threading.Event]:
 
 def serve(settings: Settings, url: str, host: str | None = None, port: int | None = None) -> None:
     """Run the HTTP API until it is told to stop. The API is named, not imported: it stands beside the commands."""
-    import os
-
     import uvicorn
 
     os.environ["LEVERAGE_API_DATABASE"] = url
@@ -87,9 +85,3 @@ def serve(settings: Settings, url: str, host: str | None = None, port: int | Non
             log_level="warning",
             timeout_graceful_shutdown=5,
         )
-
-
-def writable(folder: Path) -> Path:
-    """Return the folder, made if it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

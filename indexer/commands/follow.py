@@ -15,6 +15,7 @@ from indexer.commands.context import database, stoppable
 from indexer.commands.screen import Screen
 from indexer.config import FILE_NAME, ChainSettings, Settings, load
 from indexer.errors import BadConfig, LeverageError, NodeUnavailable
+from indexer.store.database import connect
 
 logger = logging.getLogger(__name__)
 
@@ -116,20 +117,41 @@ def recorded_chain_id(directory: Path) -> int:
 
 
 def record(settings: Settings, chain: ChainSettings, first: int, last: int, directory: Path) -> None:
-    """Save a chain segment for replay."""
-    from indexer.run import record as record_segment
+    """Save a chain segment for replay: blocks and logs from the node, reads and tokens as they were indexed."""
+    from indexer.chain import open_node
+    from indexer.chain import record as save
+    from indexer.run import Progress
+    from indexer.store import reader, status
 
     if last < first:
         raise BadConfig(f"--to {last} is below --from {first}; swap them")
     _check_nodes(chain)
-    with database(settings, migrate=True) as url, Screen() as screen:
-        record_segment(chain, url, first, last, directory, progress=screen)
+    with database(settings) as url, connect(url) as connection, Screen() as screen:
+        indexed = status.migrated(connection)
+        reads = reader.stored_answers(connection, chain.chain_id, first, last) if indexed else []
+        tokens = status.recorded_tokens(connection, chain.chain_id) if indexed else {}
+        if not reads:
+            logger.warning(
+                "no reads of these blocks are stored, so a replay has no prices; index them first, then record"
+            )
+        node = open_node(chain.rpc, chain_id=chain.chain_id, requests_per_second=chain.requests_per_second)
+        try:
+            told = {"protocol": ", ".join(chain.protocols or ()), "tokens": tokens}
+            save(
+                node, first, last, directory, reads, told,
+                lambda block: screen(Progress(chain.name, first, block, last, 0)),
+            )  # fmt: skip
+        finally:
+            node.close()
 
 
 def rebuild(settings: Settings, chain: str | None, first: int | None) -> None:
-    """Make the derived tables again from kept truth."""
-    from indexer.run import rebuild as rebuild_tables
+    """Make the derived tables again from kept truth, chain after chain."""
+    from indexer.rebuild import rebuild as rebuild_chain
 
-    chain_id = settings.find_chain(chain).chain_id if chain is not None else None
-    with database(settings, migrate=True) as url, Screen() as screen:
-        rebuild_tables(url, chain_id, first, progress=screen)
+    chains = chosen(settings, chain)
+    with database(settings, migrate=True) as url, stoppable() as stop, Screen() as screen:
+        for one in chains:
+            rebuild_chain(one, url, from_block=first, progress=screen, stop=stop)
+    if stop.is_set():
+        raise Interrupted("stopped before the end; run the same command again, or `leverage run` with a node")

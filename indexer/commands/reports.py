@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 from rich.console import Console
@@ -55,24 +55,44 @@ def verify(settings: Settings, chain: ChainSettings, sample: int | None, block: 
 
     with database(settings) as url:
         report = compare(chain, url, sample=sample, block=block)
-    differences: Sequence[Any] = report.differences
-    if differences:
-        table = Table(*differences[0]._fields, title=f"{chain.name}: ledger and contracts differ")
-        for row in differences:
-            table.add_row(*(str(value) for value in row))
-        Console().print(table)
-        raise CheckFailed(f"{len(differences):,} of {report.compared:,} answers differ")
-    print(f"{chain.name}: {report.compared:,} answers compared, no difference")
+    at = f"{chain.name}, block {report.block_number:,}"
+    if report.differences:
+        table = Table("protocol", "what", "account", "market", "ledger", "contract", title=f"{at}: differences")
+        for protocol, check, answered in ((row.protocol, row.check, row.answered) for row in report.differences):
+            words = (_words(check.expected), "reverted" if answered is None else _words(answered))
+            table.add_row(protocol, check.what, check.account, check.market_id, *words)
+        Console(soft_wrap=not sys.stdout.isatty()).print(table)
+        raise CheckFailed(f"{at}: {len(report.differences):,} of {report.total:,} answers differ")
+    for (protocol, what), count in sorted(report.compared.items()):
+        print(f"{protocol} {what}: {count:,} equal")
+    print(f"{at}: {report.total:,} answers compared, no difference")
+
+
+def _words(words: Sequence[int | None]) -> str:
+    return " ".join("-" if word is None else str(word) for word in words)
 
 
 def decode(source: str, chain_id: int | None) -> None:
-    """Print the actions of receipts or logs, one JSON object a line."""
-    from indexer.decode_file import decode_lines
+    """Print the actions of receipts or logs, one JSON object a line; say on stderr what fits several protocols.
 
-    with _opened(source) as stream:
-        for action in decode_lines(stream, chain_id):
-            sys.stdout.buffer.write(msgspec.json.encode(action) + b"\n")
+    Raises  CheckFailed, after everything else is printed, when a log of a watched contract does not decode
+    """
+    from indexer.decode_file import decode_entries, read_entries
+
+    failures = 0
+    with _opened(source) as file:
+        for decoded in decode_entries(read_entries(file.read().decode()), chain_id):
+            for action in decoded.actions:
+                sys.stdout.buffer.write(msgspec.json.encode(action) + b"\n")
+            for log in decoded.ambiguous:
+                where = f"log {log.log_index} of transaction {log.tx_hash}, contract {log.address}"
+                print(f"ambiguous: {where} fits {', '.join(log.protocols)}", file=sys.stderr)
+            for failure in decoded.failures:
+                print(f"error: {failure}", file=sys.stderr)
+            failures += len(decoded.failures)
     sys.stdout.buffer.flush()
+    if failures:
+        raise CheckFailed(f"{failures} logs do not decode")
 
 
 @contextmanager
@@ -84,7 +104,9 @@ def _opened(source: str) -> Iterator[IO[bytes]]:
         with Path(source).open("rb") as file:
             yield file
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise BadConfig(f"{source}: {error.strerror}; give a file of receipts or logs, or - for standard input") from None
+        raise BadConfig(
+            f"{source}: {error.strerror}; give a file of receipts or logs, or - for standard input"
+        ) from None
 
 
 def export_table(settings: Settings, table: str, format: export.Format, output: Path | None) -> None:

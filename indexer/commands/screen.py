@@ -9,10 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bars, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
     from indexer.run import Progress
+
+STDERR = Console(stderr=True)
+"""Shared with the log, so that lines go above the bars."""
 
 LINE_SECONDS = 5.0
 
@@ -30,7 +34,7 @@ class Screen:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or STDERR
         self._bars = Bars(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -41,6 +45,7 @@ class Screen:
         self._starts: dict[str, _Start] = {}
         self._last: dict[str, Progress] = {}
         self._shown: dict[str, float] = {}
+        self._told: dict[str, Progress] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Screen:
@@ -48,12 +53,14 @@ class Screen:
             self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.console.is_terminal:
             self._bars.stop()
         else:
             for chain, progress in self._last.items():
-                if self._shown.get(chain) != -1:
+                if self._told.get(chain) != progress:
                     self._print(progress, time.monotonic())
 
     def __call__(self, progress: Progress) -> None:
@@ -71,14 +78,14 @@ class Screen:
                     completed=progress.block_number - progress.first_block + 1,
                     text=self.words(progress, now),
                 )
-            elif now - self._shown.get(progress.chain, 0.0) >= LINE_SECONDS:
+            elif now - self._shown.get(progress.chain, -LINE_SECONDS) >= LINE_SECONDS:
                 self._print(progress, now)
 
     def _print(self, progress: Progress, now: float) -> None:
         left = self.seconds_left(progress, now)
         ending = f", {timedelta(seconds=round(left))} left" if left else ""
         self.console.print(f"{progress.chain}: {self.words(progress, now)}{ending}", highlight=False, soft_wrap=True)
-        self._shown[progress.chain] = now
+        self._shown[progress.chain], self._told[progress.chain] = now, progress
 
     def words(self, progress: Progress, now: float) -> str:
         """Return `block 1,234 of 5,678, 90 logs, 12 logs/s`."""

@@ -100,3 +100,17 @@ def leverage(connection: psycopg.Connection[Any], chain_id: int) -> list[Leverag
     """Return the leverage of a chain's deployments."""
     with connection.cursor(row_factory=class_row(Leverage)) as cursor:
         return cursor.execute(LEVERAGE, [chain_id]).fetchall()
+
+
+TOKENS = """
+SELECT hex(address), symbol, decimals, CASE kind WHEN 'erc4626' THEN 'ERC-4626' ELSE kind END, hex(underlying)
+FROM token WHERE chain_id = %s ORDER BY address
+"""
+
+
+def recorded_tokens(connection: psycopg.Connection[Any], chain_id: int) -> dict[str, dict[str, Any]]:
+    """Return the tokens met on a chain as a recording's meta line keeps them."""
+    return {
+        address: {"symbol": symbol, "decimals": decimals, "kind": kind, "asset": underlying}
+        for address, symbol, decimals, kind, underlying in connection.execute(TOKENS, [chain_id])
+    }

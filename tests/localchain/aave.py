@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi import encode
+from eth_abi.abi import encode
 
 from .build import artifacts
 from .chain import ZERO, LocalChain, Reserve

@@ -193,9 +193,7 @@ def _compile(group: str) -> dict[str, Artifact]:
                 partial.write_text(done.stdout)
                 partial.rename(kept)
     made = json.loads(kept.read_text())["contracts"]
-    return {
-        name: Artifact(name, one["abi"], one["bytecode"], one["linkReferences"]) for name, one in made.items()
-    }
+    return {name: Artifact(name, one["abi"], one["bytecode"], one["linkReferences"]) for name, one in made.items()}
 
 
 def _shipped() -> dict[str, Artifact]:

@@ -1,7 +1,7 @@
 """The local chain: an anvil with the real contracts on it, and the book of what is where.
 
-    with LocalChain(aave="3.6", morpho=True, seed=7) as chain:
-        chain.rpc_url, chain.contracts["Pool"], chain.tokens, chain.accounts
+with LocalChain(aave="3.6", morpho=True, seed=7) as chain:
+    chain.rpc_url, chain.contracts["Pool"], chain.tokens, chain.accounts
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class LocalChain:
 
     def deploy(self, name: str, artifact: Artifact, types: Sequence[str] = (), *arguments: Any) -> str:
         """Creates a contract from the admin, linking libraries by name; known as `name` from now on."""
-        from eth_abi import encode
+        from eth_abi.abi import encode
 
         code = artifact.bytecode[2:]
         for libraries in artifact.links.values():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eth_abi import decode, encode
-from eth_utils import keccak
+from eth_abi.abi import decode, encode
+from eth_utils.crypto import keccak
 
 
 def _type(part: dict[str, Any]) -> str:
@@ -19,7 +19,9 @@ def _word(kind: str, value: Any) -> str:
     """One static argument as 64 hex digits (the common kinds; eth-abi does the rest)."""
     if kind == "address":
         return str(value)[2:].lower().rjust(64, "0")
-    return value.hex() if kind == "bytes32" else f"{int(value):064x}"
+    if kind == "bytes32":
+        return bytes(value).hex()
+    return f"{int(value):064x}"
 
 
 def _plain(kinds: list[str]) -> bool:

@@ -54,7 +54,9 @@ class _Diary:
 
     def name(self, what: str) -> None:
         """Marks the newest block as a named checkpoint with a snapshot of everyone."""
-        self.scenario.checkpoints = [one for one in self.scenario.checkpoints if one[0] != self.scenario.chain.clock.head]
+        self.scenario.checkpoints = [
+            one for one in self.scenario.checkpoints if one[0] != self.scenario.chain.clock.head
+        ]
         self.scenario.checkpoint(what)
         truth.snapshot(self.scenario, what)
 

@@ -40,7 +40,10 @@ def _aave_prey(world: World, accounts: list[str], liquidators: list[str], most: 
     for _, account in sorted(weak)[:most]:
         asked = []
         for symbol in chain.reserves:
-            asked += [(f"aToken_{symbol}", "balanceOf", (account,)), (f"variableDebtToken_{symbol}", "balanceOf", (account,))]
+            asked += [
+                (f"aToken_{symbol}", "balanceOf", (account,)),
+                (f"variableDebtToken_{symbol}", "balanceOf", (account,)),
+            ]
         balances = chain.views(asked)
         bits = chain.view("Pool", "getUserConfiguration", account)[0]
         supplied = {
@@ -74,7 +77,7 @@ def _aave_prey(world: World, accounts: list[str], liquidators: list[str], most: 
 
 def _morpho_prey(world: World, accounts: list[str], liquidators: list[str], most: int) -> list[Prey]:
     chain, rng = world.chain, world.rng
-    found = []
+    found: list[Prey] = []
     for name, market in chain.markets.items():
         identifier = bytes.fromhex(market.id[2:])
         asked = [("Morpho", "position", (identifier, account)) for account in accounts]

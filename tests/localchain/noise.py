@@ -215,7 +215,9 @@ class Noise:
         for name in self.world.chain.markets:
             shares = self.world.position(account, name)[0]
             if shares:
-                part = shares if self.world.rng.random() < 0.4 else max(1, shares * self.world.rng.randrange(1, 90) // 100)
+                part = (
+                    shares if self.world.rng.random() < 0.4 else max(1, shares * self.world.rng.randrange(1, 90) // 100)
+                )
                 return self.world.unlend(account, name, part)
         return self.lend(account)
 

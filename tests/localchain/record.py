@@ -53,7 +53,10 @@ def meta(scenario: Scenario, notes: dict[str, Any] | None = None) -> dict[str, A
         "protocol": " + ".join(protocols),
         "slug": slug(chain),
         "seed": str(scenario.seed),
-        "client": "anvil/v" + json.loads((packages().parent / "package.json").read_text())["optionalDependencies"]["@foundry-rs/anvil-linux-amd64"],
+        "client": "anvil/v"
+        + json.loads((packages().parent / "package.json").read_text())["optionalDependencies"][
+            "@foundry-rs/anvil-linux-amd64"
+        ],
         "contracts": chain.contracts,
         "tokens": chain.tokens,
         "accounts": scenario.accounts,

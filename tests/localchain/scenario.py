@@ -14,10 +14,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from .aave import LATE, list_reserves
-from .cast import Actor, casting, hire
+from .actor import Actor
+from .cast import casting, hire
 from .chain import ZERO, LocalChain, Sent
 from .keeper import Admin, after, find_prey
 from .morpho import create_market
@@ -34,7 +35,7 @@ LATE_MARKET = "WBTC/DAI"
 HOUSE = 9  # accounts before this index: admin, treasury, liquidity, three liquidators, sink and fee recipients
 LIQUIDITY = {"WETH": 6_000_000, "USDC": 8_000_000, "DAI": 5_000_000, "WBTC": 3_000_000, "wstETH": 3_000_000}
 IDLE_DEBT = {"USDC": 0.55, "WETH": 0.5, "DAI": 0.5, "WBTC": 0.3}
-MORPHO_LIQUIDITY = 1_500_000
+MORPHO_LIQUIDITY = 3_000_000
 
 
 class Scenario:
@@ -79,7 +80,9 @@ class Scenario:
     @property
     def accounts(self) -> list[str]:
         """Everyone whose balances matter: people, house accounts, and the contracts that hold claims."""
-        holders = [self.chain.contracts[name] for name in ("Morpho", "waWETH", "mvUSDC") if name in self.chain.contracts]
+        holders = [
+            self.chain.contracts[name] for name in ("Morpho", "waWETH", "mvUSDC") if name in self.chain.contracts
+        ]
         return [*self.people, *self.fresh, *self.chain.accounts[1:HOUSE], *holders, ZERO]
 
     def checkpoint(self, reason: str) -> None:
@@ -126,8 +129,8 @@ class Scenario:
             lent = world.amount(market.loan, MORPHO_LIQUIDITY)
             steps = [world.lend(pool, name, lent)]
             if market.collateral in ("wstETH", "sDAI", "WETH"):
-                steps.append(world.pledge(pool, name, world.amount(market.collateral, 1_600_000)))
-                steps.append(world.morpho_borrow(pool, name, lent * 7 // 10))
+                steps.append(world.pledge(pool, name, world.amount(market.collateral, 2_400_000)))
+                steps.append(world.morpho_borrow(pool, name, lent * 6 // 10))
             done = self.block(steps)
             if not all(ok for ok, _ in done):
                 raise RuntimeError(f"liquidity for {name} failed")
@@ -172,7 +175,9 @@ class Scenario:
         if chain.reserves:
             list_reserves(chain, list(LATE))
             steps = [self.world.fund(self.liquidity, symbol, self.world.amount(symbol, 10**6)) for symbol in LATE]
-            steps += [self.world.supply(self.liquidity, symbol, self.world.amount(symbol, 8 * 10**5)) for symbol in LATE]
+            steps += [
+                self.world.supply(self.liquidity, symbol, self.world.amount(symbol, 8 * 10**5)) for symbol in LATE
+            ]
             self.block([self.world.publish(), *steps])
         self.checkpoint("new markets")
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_recording_holds_every_block_and_log(ran: Scenario, tmp_path: Path) -> N
         rows = [json.loads(line) for line in file]
     assert meta["head"] == ran.chain.clock.head and meta["contracts"] == ran.chain.contracts
     assert [int(row["block"]["number"], 16) for row in rows] == list(range(meta["head"] + 1))
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in pairwise(rows):
         assert row["block"]["parentHash"] == before["block"]["hash"]
         assert [int(log["logIndex"], 16) for log in row["logs"]] == list(range(len(row["logs"])))
     everything = ran.chain.rpc.call("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .actor import Actor
 from .anvil import GENESIS_TIME
-from .cast import Actor
 from .scenario import DAY, Scenario
 from .world import ORACLE_SCALE
 

@@ -49,7 +49,7 @@ class World:
 
     def __init__(self, chain: LocalChain, rng: random.Random) -> None:
         self.chain, self.rng = chain, rng
-        self.price = {symbol: price for symbol, (_, price) in PLAIN.items()}
+        self.price: dict[str, int] = {symbol: price for symbol, (_, price) in PLAIN.items()}
         self.rate = OPENING_RATE
         self._priced_at = chain.clock.now
         self._decimals: dict[str, int] = {}
@@ -64,13 +64,17 @@ class World:
             self._decimals = {token["symbol"]: int(token["decimals"]) for token in self.chain.tokens.values()}
         return self._decimals
 
+    def unit(self, symbol: str) -> int:
+        """One whole token in its smallest parts."""
+        return int(10 ** self.decimals[symbol])
+
     # -- prices -----------------------------------------------------------------------------------------------
 
     def derive(self) -> None:
         """Prices of wrappers and shares, from what they wrap."""
         chain = self.chain
         self.price["wstETH"] = self.price["WETH"] * self.rate // WAD
-        unit = {vault: 10 ** self.decimals[vault] for vault in self.vaults}
+        unit = {vault: self.unit(vault) for vault in self.vaults}
         worth = chain.views([(vault, "convertToAssets", (unit[vault],)) for vault in self.vaults])
         for vault, assets in zip(self.vaults, worth, strict=True):
             under = {"waWETH": "WETH"}.get(vault, self.vault_asset[vault])
@@ -90,7 +94,9 @@ class World:
             jobs.append(("DAI", "mint", (chain.contracts["sDAI"], int(saved * SAVINGS_YIELD * elapsed / YEAR))))
         self.derive()
         traded = [symbol for symbol in self.price if symbol in chain.contracts]
-        jobs.append(("Dex", "setPrices", ([chain.contracts[one] for one in traded], [self.price[one] for one in traded])))
+        jobs.append(
+            ("Dex", "setPrices", ([chain.contracts[one] for one in traded], [self.price[one] for one in traded]))
+        )
         for symbol, reserve in chain.reserves.items():
             jobs.append(("AavePriceOracle", "setAssetPrice", (reserve.asset, self.price[symbol])))
         for name in chain.markets:
@@ -102,16 +108,16 @@ class World:
     def oracle_price(self, name: str) -> int:
         """Loan units per collateral unit, scaled as Morpho wants it."""
         market = self.chain.markets[name]
-        up = self.price[market.collateral] * ORACLE_SCALE * 10 ** self.decimals[market.loan]
-        return up // (self.price[market.loan] * 10 ** self.decimals[market.collateral])
+        up = self.price[market.collateral] * ORACLE_SCALE * self.unit(market.loan)
+        return up // (self.price[market.loan] * self.unit(market.collateral))
 
     def amount(self, symbol: str, usd: float) -> int:
         """How much of a token `usd` dollars buy."""
-        return int(usd * 100) * 10 ** (self.decimals[symbol] + 6) // self.price[symbol]
+        return int(usd * 100) * 10**6 * self.unit(symbol) // self.price[symbol]
 
     def usd(self, symbol: str, amount: int) -> float:
         """What an amount costs."""
-        return amount * self.price[symbol] / 10 ** (self.decimals[symbol] + 8)
+        return amount * self.price[symbol] / (10**8 * self.unit(symbol))
 
     # -- looking ----------------------------------------------------------------------------------------------
 
@@ -130,7 +136,7 @@ class World:
     def room(self, account: str, symbol: str, share: float) -> int:
         """`share` of what Aave would still lend of a token."""
         available = self.chain.view("Pool", "getUserAccountData", account)[2]
-        return int(available * share) * 10 ** self.decimals[symbol] // self.price[symbol]
+        return int(available * share) * self.unit(symbol) // self.price[symbol]
 
     def position(self, account: str, name: str) -> tuple[int, int, int]:
         """Morpho supply shares, borrow shares, collateral."""
@@ -189,12 +195,14 @@ class World:
 
     def redeem(self, account: str, vault: str, shares: int) -> Step:
         """Out of an ERC-4626 vault."""
-        return Step(account, ((vault, "redeem", (shares, account, account)),), vault, "vault_redeem", vault, str(shares))
+        return Step(
+            account, ((vault, "redeem", (shares, account, account)),), vault, "vault_redeem", vault, str(shares)
+        )
 
     def swap(self, account: str, sold: str, bought: str, amount: int) -> Step:
         """On the exchange, at the scenario's prices."""
-        worth = amount * self.price[sold] * 10 ** self.decimals[bought]
-        got = worth // (self.price[bought] * 10 ** self.decimals[sold])
+        worth = amount * self.price[sold] * self.unit(bought)
+        got = worth // (self.price[bought] * self.unit(sold))
         addresses = self.chain.contracts[sold], self.chain.contracts[bought]
         calls = (*self.allow(account, sold, "Dex"), ("Dex", "swap", (*addresses, amount)))
         return Step(account, calls, "dex", "swap", f"{sold}->{bought}", f"{amount}->{got}")
