@@ -1,13 +1,14 @@
 """What handlers ask for, read from the request and checked: a connection, the block of the answer, the page, the names.
 
 Order    unknown parameters -> long poll (no connection held) -> connection -> block -> ETag (304) -> handler
+Threads  what asks the database runs in a thread; the rest is `async` so that it costs none
 Snapshot a request reads one REPEATABLE READ transaction, so that a block and the rows as of it belong together
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -38,7 +39,7 @@ BlockNumber = Annotated[int, Query(ge=0, le=paging.INT64_MAX)]
 # ------------------------------------------------------------------------------------------------ what exists
 
 
-def only_known_parameters(request: Request) -> None:
+async def only_known_parameters(request: Request) -> None:
     """Refuse parameters that the operation does not have, and ones given twice: a typo must not widen an answer."""
     names: set[str] = request.app.state.parameters()[request.scope["route"].path]
     for name in request.query_params:
@@ -120,9 +121,9 @@ async def waited(
 Waited = Annotated[int | None, Depends(waited)]
 
 
-def connection(request: Request, waited: Waited) -> Iterator[PostgresConnection[Any]]:
+async def connection(request: Request, waited: Waited) -> AsyncIterator[PostgresConnection[Any]]:
     """Lend a pooled connection in a read-only snapshot; its statements time out."""
-    with request.app.state.pool.connection() as lent:
+    async with request.app.state.pool.lend() as lent:
         yield lent
 
 
@@ -160,7 +161,7 @@ def unix_seconds(parameter: str, text: str) -> int:
     return int(time.timestamp())
 
 
-def moment(
+async def moment(
     chain: ChainName = None,
     as_of_block: Annotated[
         int | None,
@@ -266,7 +267,7 @@ AsOf = Annotated[BlockAt, Depends(as_of)]
 # ------------------------------------------------------------------------------------------------------ lists
 
 
-def pin(
+async def pin(
     request: Request,
     cursor: Annotated[
         str | None,
@@ -324,10 +325,10 @@ def as_of_list(
 AsOfList = Annotated[BlockAt, Depends(as_of_list)]
 
 
-def page_of(keyset: queries.Keyset) -> Callable[..., Page]:
+def page_of(keyset: queries.Keyset) -> Callable[..., Awaitable[Page]]:
     """Return the dependency that reads the page of a list ordered by `keyset`."""
 
-    def page(
+    async def page(
         pin: Pinned,
         limit: Annotated[
             int, Query(ge=1, le=paging.MAX_LIMIT, description="Rows a page.", examples=[100])
@@ -341,7 +342,7 @@ def page_of(keyset: queries.Keyset) -> Callable[..., Page]:
 # ------------------------------------------------------------------------------------------------------ names
 
 
-def account(
+async def account(
     account: Annotated[
         str,
         Path(

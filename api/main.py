@@ -16,19 +16,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from psycopg import Connection, IsolationLevel
-from psycopg_pool import ConnectionPool
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems
 from api.heads import Heads
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
+from api.pool import Pool
 from api.routes import accounts, events, leverage, markets, operation, risk, status
 from api.schemas import ProblemDocument
 from api.settings import Settings
 from indexer.store import queries
-from indexer.store.database import normalise
 from indexer.store.queries import Row
 from indexer.store.queries.coverage import Coverage
 
@@ -50,40 +48,24 @@ ROUTERS = (status, markets, leverage, accounts, risk, events, operation)
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. It opens its connection pool when it starts and closes it when it stops."""
 
-    def configure(connection: Connection[Any]) -> None:
-        connection.autocommit = True
-        connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(settings.statement_timeout_ms)])
-        connection.execute("SET jit = off")
-        connection.autocommit = False
-        connection.read_only = True
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-
-    pool = ConnectionPool(
-        normalise(settings.database),
-        min_size=1,
-        max_size=settings.pool_size,
-        timeout=settings.pool_wait_seconds,
-        kwargs={"application_name": "leverage api", "connect_timeout": 5},
-        configure=configure,
-        name="api",
-        open=False,
-    )
+    pool = Pool(settings)
 
     def read_heads() -> list[Coverage]:
-        with pool.connection() as connection:
+        with pool.connections.connection() as connection:
             return queries.coverage.chains(connection)
 
     def read_status() -> list[Row]:
-        with pool.connection() as connection:
+        with pool.connections.connection() as connection:
             return queries.coverage.status(connection, None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool.open(wait=False)
+        app.state.parameters()
+        pool.connections.open(wait=False)
         try:
             yield
         finally:
-            pool.close()
+            pool.connections.close()
 
     app = FastAPI(
         title="Leverage indexer",

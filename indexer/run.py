@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,10 @@ from indexer.store.database import connect, wait_for_database
 from indexer.types import Finalized, Idle, Range, Reorg, Step
 
 logger = logging.getLogger(__name__)
+
+COLLECT_EVERY = 1_000_000
+"""New containers between two cycle collections. Rows and logs hold no cycles; the default threshold of 700 made the
+collector walk millions of live tuples again and again, two fifths of the fold's time (bench/RESULTS.md)."""
 
 FEW_BLOCKS = 200_000
 """Chains shorter than this keep every header, so that SQL answers as of any block. A setting decides otherwise."""
@@ -57,6 +62,8 @@ def follow_chain(
     """
     stop = stop or threading.Event()
     connect(database_url).close()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 10, 10)
     covered = catalog.covered(chain)
     node, source = open_source(chain, replay)
     try:
@@ -128,6 +135,12 @@ def _all_headers(chain: ChainSettings, node: Node, group: Group) -> bool:
     return isinstance(node, ReplayNode) or node.heads().latest - group.after <= FEW_BLOCKS
 
 
+def _plan(most: int | None) -> Plan:
+    """Return the plan to begin with. A range never asks for more blocks than the setting allows, not even the first."""
+    plan = Plan()
+    return plan if most is None else replace(plan, span=min(plan.span, most), max_span=most)
+
+
 def _steps(
     chain: ChainSettings, books: ChainBooks, node: Node, group: Group, to: Target | None, stop: threading.Event
 ) -> Iterator[Step]:
@@ -147,7 +160,7 @@ def _steps(
             all_headers=_all_headers(chain, node, group),
             stop=stop,
             wake=watcher.wait if watcher else None,
-            planner=Planner(Plan(max_span=chain.max_block_range) if chain.max_block_range else None),
+            planner=Planner(_plan(chain.max_block_range)),
         )
     finally:
         if watcher is not None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine
 
 from indexer.errors import BadConfig
 from indexer.store import views
-from indexer.store.migrate import sqlalchemy_url
+from indexer.store.database import sqlalchemy_url
 from indexer.store.schema import metadata
 
 

@@ -4,7 +4,7 @@ Usage   npm pack @bgd-labs/aave-address-book @morpho-org/morpho-ts   (each unpac
         python tools/check_deployments.py DIR
 Source  `AaveV3<Chain><Market>.sol` of any package named `.../aave-address-book`
         `addresses.js` of `@morpho-org/morpho-ts`, which `@morpho-org/blue-sdk` re-exports
-Omits   Aave start blocks: the address book has none. Markets on chains that no deployment names
+Omits   Aave start blocks: the address book has none. Test networks. Morpho on chains that no deployment names
 
 Exit codes: 0 the same, 1 something differs, 2 no known package in DIR.
 """
@@ -32,6 +32,8 @@ AAVE_CONSTANTS = {
 }
 MORPHO_KEYS = {"Morpho": "morpho", "AdaptiveCurveIrm": "adaptiveCurveIrm"}
 TESTNETS = ("Sepolia", "Fuji", "Mumbai", "Testnet")
+UNNUMBERED = {"AaveV3Fantom": 250}
+"""Chain ids of markets that the address book keeps without its generated `dist` file."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Listed:
     """A deployment as a package lists it; `start_block` is None where the package has none."""
 
     label: str
-    chain: str | int
+    chain: int
     contracts: dict[str, str]
     start_block: int | None = None
 
@@ -58,20 +60,29 @@ def packages(folder: Path) -> Iterator[tuple[str, str, Path]]:
             yield described["name"], described["version"], manifest.parent
 
 
-def aave_markets(root: Path, chains: set[str]) -> list[Listed]:
-    """Read every Aave v3 market of the address book on the given chains."""
+def aave_markets(root: Path) -> list[Listed]:
+    """Read every Aave v3 market of the address book, test networks left out."""
     markets = []
-    for path in sorted((root / "src").glob("AaveV3*.sol")):
-        chain = next((name for name in chains if path.stem.startswith(f"AaveV3{name.capitalize()}")), None)
-        if chain is None or any(word in path.stem for word in TESTNETS):
+    for path in sorted((root / "src").glob("AaveV3?*.sol")):
+        if any(word in path.stem for word in TESTNETS):
             continue
         text = path.read_text()
         contracts = {}
         for name, constant in AAVE_CONSTANTS.items():
             if found := re.search(rf"constant {constant}\s*=\s*(?:\w+\(\s*)?(0x[0-9a-fA-F]{{40}})", text):
                 contracts[name] = found[1]
-        markets.append(Listed(path.stem, chain, contracts))
+        markets.append(Listed(path.stem, _chain_id(root, path.stem), contracts))
     return markets
+
+
+def _chain_id(root: Path, market: str) -> int:
+    generated = root / "dist" / f"{market}.mjs"
+    if not generated.exists():
+        return UNNUMBERED[market]
+    found = re.search(r"CHAIN_ID = ([\de]+);", generated.read_text())
+    if found is None:
+        raise ValueError(f"{generated} names no chain id")
+    return int(float(found[1]))
 
 
 def _chain_blocks(text: str, variable: str) -> dict[str, str]:
@@ -98,13 +109,10 @@ def morpho_singletons(root: Path) -> list[Listed]:
     return listed
 
 
-def differences(ours: list[dict[str, Any]], theirs: list[Listed], chain_key: str, anchor: str) -> Iterator[str]:
+def differences(ours: list[dict[str, Any]], theirs: list[Listed], anchor: str) -> Iterator[str]:
     """Yield one line for each difference, matching deployments by chain and the address of `anchor`."""
-    known = {(entry[chain_key], entry["contracts"][anchor]): entry for entry in ours}
-    chains = {entry[chain_key] for entry in ours}
+    known = {(entry["chain_id"], entry["contracts"][anchor]): entry for entry in ours}
     for market in theirs:
-        if market.chain not in chains:
-            continue
         entry = known.pop((market.chain, market.contracts.get(anchor, "")), None)
         if entry is None:
             yield f"{market.label}: not listed here ({market.contracts})"
@@ -130,11 +138,12 @@ def main() -> int:
     for name, version, root in packages(folder):
         if name.endswith("/aave-address-book"):
             ours = deployments("aave_v3")
-            theirs = aave_markets(root, {entry["chain"] for entry in ours})
-            lines = list(differences(ours, theirs, "chain", "PoolAddressesProvider"))
+            lines = list(differences(ours, aave_markets(root), "PoolAddressesProvider"))
         elif name == "@morpho-org/morpho-ts":
             ours = deployments("morpho_blue")
-            lines = list(differences(ours, morpho_singletons(root), "chain_id", "Morpho"))
+            chains = {entry["chain_id"] for entry in ours}
+            theirs = [listed for listed in morpho_singletons(root) if listed.chain in chains]
+            lines = list(differences(ours, theirs, "Morpho"))
         else:
             continue
         checked, differ = checked + 1, differ or bool(lines)

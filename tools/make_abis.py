@@ -1,4 +1,3 @@
-# ruff: noqa: E501  a declaration stays on one line, as the contract has it
 """Write `abis/<slug>/<Contract>.json` and `abis/SOURCES.toml` from the declarations below.
 
 Usage   python tools/make_abis.py            rewrite the files
@@ -27,6 +26,8 @@ ABIS = ROOT / "abis"
 AAVE_CORE = "@aave/core-v3 1.19.3"
 AAVE_ORIGIN = "@aave-dao/aave-v3-origin 3.6.0"
 AAVE_37 = "event sheet of aave-dao/aave-v3-origin 3.7 sources"
+AAVE_V2 = "@aave/protocol-v2 1.0.1"
+AAVE_V2_LATER = "aave/protocol-v2 (public repository, later than the package)"
 MORPHO = "@morpho-org/morpho-blue 1.0.0"
 MORPHO_VIEM = "@morpho-org/blue-sdk-viem 5.2.1"
 CHAINLINK = "@chainlink/contracts 0.8.0"
@@ -51,6 +52,111 @@ class Contract:
 
 
 CONTRACTS = (
+    Contract(
+        "aave_v2/LendingPool",
+        (AAVE_V2,),
+        f"""
+        event Deposit(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint16 indexed referral)
+        event Withdraw(address indexed reserve, address indexed user, address indexed to, uint256 amount)
+        event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint256 borrowRateMode, uint256 borrowRate, uint16 indexed referral)
+        event Repay(address indexed reserve, address indexed user, address indexed repayer, uint256 amount)
+        event LiquidationCall(address indexed collateral, address indexed principal, address indexed user, uint256 debtToCover, uint256 liquidatedCollateralAmount, address liquidator, bool receiveAToken)
+        event FlashLoan(address indexed target, address indexed initiator, address indexed asset, uint256 amount, uint256 premium, uint16 referralCode)
+        event Swap(address indexed reserve, address indexed user, uint256 rateMode)
+        event RebalanceStableBorrowRate(address indexed reserve, address indexed user)
+        event ReserveDataUpdated(address indexed asset, uint256 liquidityRate, uint256 stableBorrowRate, uint256 variableBorrowRate, uint256 liquidityIndex, uint256 variableBorrowIndex)
+        event ReserveUsedAsCollateralEnabled(address indexed reserve, address indexed user)
+        event ReserveUsedAsCollateralDisabled(address indexed reserve, address indexed user)
+        {_UPGRADED}
+        function LENDINGPOOL_REVISION() view returns (uint256)
+        function getUserAccountData(address user) view returns (uint256 totalCollateralETH, uint256 totalDebtETH, uint256 availableBorrowsETH, uint256 currentLiquidationThreshold, uint256 ltv, uint256 healthFactor)
+        function getReserveNormalizedIncome(address asset) view returns (uint256)
+        function getReserveNormalizedVariableDebt(address asset) view returns (uint256)
+        """,
+        "LiquidationCall is LendingPoolCollateralManager's, run by delegatecall; ReserveDataUpdated is ReserveLogic's.",
+    ),
+    Contract(
+        "aave_v2/LendingPoolConfigurator",
+        (AAVE_V2,),
+        f"""
+        event ReserveInitialized(address indexed asset, address indexed aToken, address stableDebtToken, address variableDebtToken, address interestRateStrategyAddress)
+        event CollateralConfigurationChanged(address indexed asset, uint256 ltv, uint256 liquidationThreshold, uint256 liquidationBonus)
+        event BorrowingEnabledOnReserve(address indexed asset, bool stableRateEnabled)
+        event BorrowingDisabledOnReserve(address indexed asset)
+        event StableRateEnabledOnReserve(address indexed asset)
+        event StableRateDisabledOnReserve(address indexed asset)
+        event ReserveActivated(address indexed asset)
+        event ReserveDeactivated(address indexed asset)
+        event ReserveFrozen(address indexed asset)
+        event ReserveUnfrozen(address indexed asset)
+        event ReserveFactorChanged(address indexed asset, uint256 factor)
+        event ReserveInterestRateStrategyChanged(address indexed asset, address strategy)
+        event ATokenUpgraded(address indexed asset, address indexed proxy, address indexed implementation)
+        event StableDebtTokenUpgraded(address indexed asset, address indexed proxy, address indexed implementation)
+        event VariableDebtTokenUpgraded(address indexed asset, address indexed proxy, address indexed implementation)
+        {_UPGRADED}
+        """,
+    ),
+    Contract(
+        "aave_v2/AToken",
+        (AAVE_V2, AAVE_V2_LATER),
+        f"""
+        event Mint(address indexed from, uint256 value, uint256 index)
+        event Burn(address indexed from, address indexed target, uint256 value, uint256 index)
+        event BalanceTransfer(address indexed from, address indexed to, uint256 value, uint256 index)
+        event Initialized(address indexed underlyingAsset, address indexed pool, address treasury, address incentivesController, uint8 aTokenDecimals, string aTokenName, string aTokenSymbol, bytes params)
+        {_UPGRADED}
+        function ATOKEN_REVISION() view returns (uint256)
+        function scaledBalanceOf(address user) view returns (uint256)
+        function scaledTotalSupply() view returns (uint256)
+        function balanceOf(address user) view returns (uint256)
+        function totalSupply() view returns (uint256)
+        """,
+        "Initialized is newer than the package; it has the form of Aave v3's.",
+    ),
+    Contract(
+        "aave_v2/VariableDebtToken",
+        (AAVE_V2, AAVE_V2_LATER),
+        f"""
+        event Mint(address indexed from, address indexed onBehalfOf, uint256 value, uint256 index)
+        event Burn(address indexed user, uint256 amount, uint256 index)
+        event Initialized(address indexed underlyingAsset, address indexed pool, address incentivesController, uint8 debtTokenDecimals, string debtTokenName, string debtTokenSymbol, bytes params)
+        {_UPGRADED}
+        function DEBT_TOKEN_REVISION() view returns (uint256)
+        function scaledBalanceOf(address user) view returns (uint256)
+        function scaledTotalSupply() view returns (uint256)
+        function balanceOf(address user) view returns (uint256)
+        function totalSupply() view returns (uint256)
+        """,
+        "Initialized is newer than the package; it has the form of Aave v3's.",
+    ),
+    Contract(
+        "aave_v2/StableDebtToken",
+        (AAVE_V2, AAVE_V2_LATER),
+        f"""
+        event Mint(address indexed user, address indexed onBehalfOf, uint256 amount, uint256 currentBalance, uint256 balanceIncrease, uint256 newRate, uint256 avgStableRate, uint256 newTotalSupply)
+        event Burn(address indexed user, uint256 amount, uint256 currentBalance, uint256 balanceIncrease, uint256 avgStableRate, uint256 newTotalSupply)
+        event Initialized(address indexed underlyingAsset, address indexed pool, address incentivesController, uint8 debtTokenDecimals, string debtTokenName, string debtTokenSymbol, bytes params)
+        {_UPGRADED}
+        function DEBT_TOKEN_REVISION() view returns (uint256)
+        function principalBalanceOf(address user) view returns (uint256)
+        function getUserStableRate(address user) view returns (uint256)
+        function getUserLastUpdated(address user) view returns (uint40)
+        function balanceOf(address user) view returns (uint256)
+        function totalSupply() view returns (uint256)
+        """,
+        "Initialized is newer than the package; it has the form of Aave v3's.",
+    ),
+    Contract(
+        "aave_v2/AaveOracle",
+        (AAVE_V2,),
+        """
+        event AssetSourceUpdated(address indexed asset, address indexed source)
+        event FallbackOracleUpdated(address indexed fallbackOracle)
+        event WethSet(address indexed weth)
+        function getAssetPrice(address asset) view returns (uint256)
+        """,
+    ),
     Contract(
         "aave_v3/PoolAddressesProvider",
         (AAVE_CORE, AAVE_ORIGIN),
@@ -294,6 +400,14 @@ CONTRACTS = (
         function latestRoundData() view returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
         """,
         "AggregatorConfirmed only from proxies of the 0.7 generation on; the older EACAggregatorProxy is silent.",
+    ),
+    Contract(
+        "erc1967/Proxy",
+        (OPENZEPPELIN,),
+        f"""
+        {_UPGRADED}
+        """,
+        "Any upgradeable contract emits it, so it tells nothing about the protocol of its emitter.",
     ),
     Contract(
         "erc20/ERC20",

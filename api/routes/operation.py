@@ -19,7 +19,7 @@ router = APIRouter(tags=["operation"])
 )
 def healthz(request: Request) -> dict[str, str]:
     """200 when the database answers, else 503. It says nothing about lag: that is `/v1/status`."""
-    with request.app.state.pool.connection(timeout=2) as connection:
+    with request.app.state.pool.connections.connection(timeout=2) as connection:
         connection.execute("SELECT 1")
     return {"status": "ok"}
 

@@ -3,6 +3,7 @@
 rpc        one node: JSON-RPC bodies, typed; every failure as one of our errors (faults, wire, limits)
 pool       several nodes as one: failover, back-off, quarantine
 ranges     how many blocks to ask for at once, learned
+logs       the logs of a range, in as many pieces as the node demands
 fetch      a range of blocks, complete and checked against its headers (bloom)
 follow     the chain as steps: Range | Reorg | Finalized | Idle (heads wakes it)
 reads      view calls pinned to a block
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from indexer.chain.fetch import Checks, Planner, fetch_logs, fetch_more, fetch_range
+from indexer.chain.fetch import fetch_logs, fetch_more, fetch_range
 from indexer.chain.follow import follow
 from indexer.chain.heads import HeadWatcher
+from indexer.chain.logs import Checks, Planner
 from indexer.chain.node import Node, RecordableNode
 from indexer.chain.pool import NodePool
 from indexer.chain.ranges import Plan

@@ -17,7 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from indexer.chain.fetch import MAX_READS, Checks, Planner, fetch_logs, fetch_range, fingerprint
+from indexer.chain.fetch import fetch_logs, fetch_range
+from indexer.chain.logs import MAX_READS, Checks, Planner, fingerprint
 from indexer.chain.node import Node
 from indexer.chain.pool import NodePool, another, distrust
 from indexer.chain.wire import logs_request

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from indexer.chain import wire
-from indexer.chain.fetch import Planner
+from indexer.chain.logs import Planner
 from indexer.chain.node import RecordableNode, columns, select
 from indexer.errors import BadConfig, BlockNotYetKnown, NodeDisagrees, RangeTooLarge
 from indexer.types import Answer, Header, Heads, Logs, Read, Watch

@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_abi.abi import decode as abi_decode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import StringDecoder
+from eth_abi.encoding import TextStringEncoder
 from eth_abi.exceptions import DecodingError
+from eth_abi.grammar import ABIType, TupleType, parse
+from eth_abi.registry import BaseEquals, registry
 from eth_utils.crypto import keccak
 
 from indexer.decode.readers import Reader, reader_for
@@ -45,6 +49,21 @@ class Events:
         return [{name: column[n] for name, column in self.columns.items()} for n in range(len(self))]
 
 
+def _decoder() -> ABIDecoder:
+    """Return eth-abi's decoder, strings read leniently: a contract may emit any bytes, and a name must not stop it."""
+    lenient = registry.copy()
+    lenient.unregister("string")
+    equals = BaseEquals("string", with_sub=False)  # type: ignore[no-untyped-call]
+    lenient.register(equals, TextStringEncoder, StringDecoder(handle_string_errors="replace"), label="string")
+    return ABIDecoder(lenient)
+
+
+abi_decode = _decoder().decode
+
+_UNDECODABLE = (ValueError, DecodingError, OverflowError)
+"""What reading a bad log raises, before it is told as a DecodeError."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Argument:
     name: str
@@ -71,13 +90,13 @@ class Layout:
 
     @staticmethod
     def compile(entry: dict[str, Any]) -> Layout:
-        """Compile one `{"type": "event", ...}` ABI entry."""
+        """Compile one `{"type": "event", ...}` ABI entry. Raises ValueError when two arguments have one name."""
         inputs = entry["inputs"]
         signature = f"{entry['name']}({','.join(_canonical(item) for item in inputs)})"
         indexed = [item for item in inputs if item["indexed"]]
         plain = [item for item in inputs if not item["indexed"]]
         is_dynamic = any(_dynamic(_canonical(item)) for item in plain)
-        return Layout(
+        layout = Layout(
             name=entry["name"],
             signature=signature,
             topic0="0x" + keccak(text=signature).hex(),
@@ -89,6 +108,10 @@ class Layout:
             static=() if is_dynamic else tuple(argument for item in plain for argument in _flatten(item, "")),
             dynamic=tuple((item["name"], _canonical(item)) for item in plain) if is_dynamic else (),
         )
+        names = [argument.name for argument in layout.indexed + layout.static] + [name for name, _ in layout.dynamic]
+        if len(set(names)) < len(names):
+            raise ValueError(f"event {signature}: every argument needs a name of its own, got {names}")
+        return layout
 
     def fits(self, topic_count: int, data: str) -> bool:
         """Return whether a log has this event's shape: topic count and data length (a minimum for dynamic events)."""
@@ -108,12 +131,14 @@ class Layout:
             if any(len(found) != self.topic_count for found in topics):
                 raise ValueError("topic count")
             for n, argument in enumerate(self.indexed, 1):
+                if not all(found[n].startswith("0x") for found in topics):
+                    raise ValueError("topic without 0x")
                 columns[argument.name] = argument.read([found[n][2:] for found in topics])
             if self.dynamic:
                 self._decode_dynamic(data, columns)
             else:
                 self._decode_static(data, columns)
-        except (ValueError, DecodingError, OverflowError):
+        except _UNDECODABLE:
             self._raise_first_bad(logs, rows)
             raise
         return Events(
@@ -128,7 +153,7 @@ class Layout:
 
     def _decode_static(self, data: list[str], columns: dict[str, list[Any]]) -> None:
         length = self.data_length
-        if any(len(words) != length for words in data):
+        if any(len(words) != length or words[:2] != "0x" for words in data):
             raise ValueError("data length")
         start = 2
         for argument in self.static:
@@ -138,9 +163,9 @@ class Layout:
 
     def _decode_dynamic(self, data: list[str], columns: dict[str, list[Any]]) -> None:
         types = [kind for _, kind in self.dynamic]
-        decoded = [abi_decode(types, bytes.fromhex(words[2:])) for words in data]
-        for n, (name, kind) in enumerate(self.dynamic):
-            columns[name] = [_house_form(values[n], kind) for values in decoded]
+        decoded = [abi_decode(types, _data_bytes(text)) for text in data]
+        for n, (name, _) in enumerate(self.dynamic):
+            columns[name] = [_house_form(values[n]) for values in decoded]
 
     def _raise_first_bad(self, logs: Logs, rows: Sequence[int]) -> None:
         """Find the row and argument that do not decode and say everything needed to look them up."""
@@ -164,16 +189,16 @@ class Layout:
         if len(topics) != self.topic_count:
             return "topics", str(len(topics)), f"expected {self.topic_count} topics"
         for n, argument in enumerate(self.indexed, 1):
+            if not topics[n].startswith("0x"):
+                return argument.name, topics[n], "hex without 0x"
             try:
                 argument.read([topics[n][2:]])
             except ValueError as error:
                 return argument.name, topics[n], str(error)
+        if data[:2] != "0x":
+            return "data", data[:66], "hex without 0x"
         if self.dynamic:
-            try:
-                self._decode_dynamic([data], {})
-            except (ValueError, DecodingError, OverflowError) as error:
-                return "data", data[:66], f"{error}"
-            return None
+            return self._first_dynamic_failure(data)
         if len(data) != self.data_length:
             return "data", data[:66], f"expected {self.data_length // 2 - 1} bytes of data, got {len(data) // 2 - 1}"
         for n, argument in enumerate(self.static):
@@ -183,6 +208,39 @@ class Layout:
             except ValueError as error:
                 return argument.name, word, str(error)
         return None
+
+    def _first_dynamic_failure(self, data: str) -> tuple[str, str, str] | None:
+        """Find the argument by decoding one more at a time; the word is its own or, for a dynamic one, its offset."""
+        try:
+            raw = _data_bytes(data)
+        except ValueError as error:
+            return "data", data[:66], str(error)
+        types = [kind for _, kind in self.dynamic]
+        start = 2
+        for n, (name, kind) in enumerate(self.dynamic):
+            try:
+                abi_decode(types[: n + 1], raw)
+            except _UNDECODABLE as error:
+                return name, data[start : start + 64], str(error)
+            start += 64 * _head_words(parse(kind))
+        return None
+
+
+def _data_bytes(data: str) -> bytes:
+    raw = bytes.fromhex(data[2:])
+    # fromhex skips white space
+    if data[:2] != "0x" or 2 * len(raw) != len(data) - 2:
+        raise ValueError("not 0x and whole bytes of hex")
+    return raw
+
+
+def _head_words(kind: ABIType) -> int:
+    """Return how many words an argument takes in the head of the data: one, or all of a static array or tuple."""
+    if kind.is_dynamic:
+        return 1
+    if kind.arrlist:
+        return int(kind.arrlist[-1][0]) * _head_words(kind.item_type)
+    return sum(_head_words(part) for part in kind.components) if isinstance(kind, TupleType) else 1
 
 
 def _canonical(item: dict[str, Any]) -> str:
@@ -210,12 +268,10 @@ def _flatten(item: dict[str, Any], prefix: str) -> list[_Argument]:
     return [_Argument(name, item["type"], reader_for(item["type"]))]
 
 
-def _house_form(value: Any, kind: str) -> Any:
-    """Return an eth-abi value as the readers would: bytes as 0x hex, addresses lower case, sequences as tuples."""
+def _house_form(value: Any) -> Any:
+    """Return an eth-abi value as the readers would: bytes as 0x hex, sequences as tuples; addresses are lower case."""
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, tuple | list):
-        return tuple(_house_form(part, "") for part in value)
-    if isinstance(value, str) and (kind == "address" or (not kind and len(value) == 42 and value.startswith("0x"))):
-        return value.lower()
+        return tuple(_house_form(part) for part in value)
     return value

@@ -67,9 +67,7 @@ class Router:
     def _find(self, logs: Logs, row: int) -> tuple[str, Layout] | None:
         address, topics = logs.address[row], logs.topics[row]
         candidates = [
-            (kind, layout)
-            for kind in self.contracts.get(address, ())
-            for layout in self.kinds[kind].get(topics[0], ())
+            (kind, layout) for kind in self.contracts.get(address, ()) for layout in self.kinds[kind].get(topics[0], ())
         ]
         fitting = [(kind, layout) for kind, layout in candidates if layout.topic_count == len(topics)]
         if candidates and not fitting:

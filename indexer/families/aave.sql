@@ -3,7 +3,8 @@
 -- Source   aave-v3-core 1.19.3 (3.0.2) and aave-v3-origin 3.6.0: ReserveLogic.getNormalized*, MathUtils, WadRayMath,
 --          PercentageMath, GenericLogic.calculateUserAccountData, ValidationLogic.getUserReserveLtv
 -- Units    indexes and rates in ray (rates a year of 365 days), base currency as the pool's oracle quotes (8 decimals)
--- Regimes  half_up_a  3.0.1-3.3  half-up everywhere, binomial interest
+-- Regimes  unscaled_a 3.0.0      as half_up_a here (it differs in what a transfer's log says)
+--          half_up_a  3.0.1-3.3  half-up everywhere, binomial interest
 --          half_up_b  3.4        half-up everywhere, Taylor interest
 --          directed_b 3.5-3.7    supply floor, debt ceil, Taylor interest
 -- Any other regime gives NULL: amounts are then unknown, never guessed.
@@ -52,7 +53,7 @@ BEGIN
     q.debt_rate_raw := s.debt_rate_raw;
     q.rate_unit := 1e-27;
     growth := CASE
-        WHEN s.regime = 'half_up_a' THEN aave_compounded_a(s.debt_rate_raw, seconds)
+        WHEN s.regime IN ('unscaled_a', 'half_up_a') THEN aave_compounded_a(s.debt_rate_raw, seconds)
         WHEN s.regime IN ('half_up_b', 'directed_b') THEN aave_compounded_b(s.debt_rate_raw, seconds)
     END;
     IF s.regime IS NULL OR growth IS NULL THEN
@@ -77,7 +78,7 @@ END $$;
 --   from 3.2   membership is per category (emode_collateral); its row, once there, decides
 --   from 3.6   emode_ltvzero takes a member's LTV to 0; the reserve's own LTV then no longer matters inside e-mode.
 --              Before, a reserve with own LTV 0 (frozen) had LTV 0 in e-mode too. 3.5 shares the regime directed_b:
---              the deployment parameter pool_revision below 10 (3.6) selects the older rule.
+--              the deployment parameter contract_version = 3.5 selects the older rule.
 -- Of a member without emode_collateral row the category's price source, when set, prices it for collateral and debt.
 CREATE FUNCTION aave_emode(p_chain bigint, p_block bigint)
 RETURNS TABLE (chain_id bigint, market_key bigint, rules jsonb)
@@ -123,6 +124,7 @@ $$;
 --   debt of a reserve       = floor (up to 3.4) or ceil (from 3.5) of the same
 --   health factor  up to 3.4  wadDiv(percentMul(sum C, floor(sum C*LT / sum C)), D), both half-up
 --                  from 3.5   floor(wadDiv(sum C*LT, D) / 10000)
+-- LTV and threshold of a reserve that was never configured as collateral are 0, as ReserveInitialized leaves them.
 -- A zero threshold takes a reserve out of the collateral up to 3.5; from 3.6 it counts as collateral with threshold 0.
 -- Liquidatable below 1 exactly (validateLiquidationCall: health factor < 1e18).
 CREATE FUNCTION aave_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
@@ -144,8 +146,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         account_status(h.assets * h.usd, h.debt * h.usd, h.has_debt),
         CASE WHEN NOT h.has_debt OR h.debt = 0 THEN false ELSE h.hf < 1e18 END,
         h.hf, h.collateral, h.debt,
-        CASE WHEN h.directed THEN greatest(percent_mul_floor(h.collateral, h.avg_ltv) - h.debt, 0)
-             ELSE greatest(percent_mul_half_up(h.collateral, h.avg_ltv) - h.debt, 0) END,
+        -- greatest() skips NULL, so it may only meet numbers
+        CASE
+            WHEN h.debt IS NULL OR h.avg_ltv IS NULL THEN NULL
+            WHEN h.directed THEN greatest(percent_mul_floor(h.collateral, h.avg_ltv) - h.debt, 0)
+            ELSE greatest(percent_mul_half_up(h.collateral, h.avg_ltv) - h.debt, 0)
+        END,
         h.avg_threshold, h.avg_ltv, NULL::numeric, NULL::numeric, h.emode,
         sorted(h.collateral_assets), sorted(h.debt_assets),
         CASE WHEN cardinality(h.collateral_assets) = 1 THEN h.bonus END,
@@ -189,16 +195,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block,
                     b.as_of_time, b.side, b.asset, b.usd, b.directed, b.emode, b.rule,
                     b.side = 'supply' AND b.is_collateral
-                        AND (b.category_rule_36 OR r.liquidation_threshold_bps IS DISTINCT FROM 0) AS counts,
+                        AND (b.category_rule_36 OR coalesce(r.liquidation_threshold_bps, 0) <> 0) AS counts,
                     CASE WHEN b.side = 'debt' AND b.directed
                          THEN mul_div_ceil(b.amount_raw, b.price_raw, b.token_unit)
                          ELSE mul_div_floor(b.amount_raw, b.price_raw, b.token_unit) END AS value,
                     CASE
-                        WHEN b.rule IS NULL THEN r.ltv_bps
-                        WHEN CASE WHEN b.category_rule_36 THEN (b.rule ->> 3)::boolean ELSE r.ltv_bps = 0 END THEN 0
+                        WHEN b.rule IS NULL THEN coalesce(r.ltv_bps, 0)
+                        WHEN CASE WHEN b.category_rule_36 THEN (b.rule ->> 3)::boolean ELSE coalesce(r.ltv_bps, 0) = 0 END THEN 0
                         ELSE (b.rule ->> 0)::numeric
                     END AS ltv,
-                    CASE WHEN b.rule IS NULL THEN r.liquidation_threshold_bps ELSE (b.rule ->> 1)::numeric END AS threshold,
+                    CASE WHEN b.rule IS NULL THEN coalesce(r.liquidation_threshold_bps, 0) ELSE (b.rule ->> 1)::numeric END AS threshold,
                     CASE WHEN b.rule IS NULL THEN r.liquidation_bonus_bps ELSE (b.rule ->> 2)::numeric END AS bonus
                 FROM (
                     SELECT
@@ -206,7 +212,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                         1 / p.unit AS token_unit,
                         CASE WHEN p.oracle_price_raw IS NULL OR p.oracle_quote = 'usd' THEN coalesce(1 / du.unit, 1e-8) END AS usd,
                         p.regime = 'directed_b' AS directed,
-                        p.regime = 'directed_b' AND coalesce(du.revision, 10) >= 10 AS category_rule_36,
+                        p.regime = 'directed_b' AND coalesce(du.contract_version, '') NOT LIKE '3.5%' AS category_rule_36,
                         coalesce(s.category, 0) AS emode, e.rules -> s.category::text AS rule,
                         CASE WHEN e.rules #>> ARRAY[s.category::text, '5'] IS NULL THEN p.oracle_price_raw ELSE (
                             SELECT x.price_raw FROM price x
@@ -228,10 +234,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     LEFT JOIN (
                         SELECT p.chain_id, p.subject,
                             max(p.value_raw) FILTER (WHERE p.name = 'base_currency_unit') AS unit,
-                            max(p.value_raw) FILTER (WHERE p.name = 'pool_revision') AS revision,
+                            max(p.value_text) FILTER (WHERE p.name = 'contract_version') AS contract_version,
                             max(p.value_text) FILTER (WHERE p.name = 'price_oracle') AS oracle
                         FROM params_at(p_chain, p_block) p
-                        WHERE p.name IN ('base_currency_unit', 'pool_revision', 'price_oracle') AND p.qualifier = ''
+                        WHERE p.name IN ('base_currency_unit', 'contract_version', 'price_oracle') AND p.qualifier = ''
                         GROUP BY p.chain_id, p.subject
                     ) du ON du.chain_id = p.chain_id AND du.subject = p.deployment_key
                 ) b

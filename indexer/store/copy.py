@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Numeric, SmallInteger, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
+from indexer.types import Logs
+
 Encoder = Callable[[Sequence[Any]], Iterable[str]]
 
 NULL = "\\N"
@@ -60,3 +62,20 @@ def encode(table: Table, names: Sequence[str], columns: Sequence[Sequence[Any]])
     encoded = [_encoder(table, name)(column) for name, column in zip(names, columns, strict=True)]
     body = "\n".join(map("\t".join, zip(*encoded, strict=True)))
     return body + "\n" if body else ""
+
+
+def encode_logs(chain_id: int, logs: Logs) -> str:
+    """Return the COPY text of raw logs, in the order of `writer.LOG_COLUMNS` after chain_id.
+
+    One format string a row: most rows of a backfill are these, and it costs half of what `encode` does.
+    """
+    return "".join(
+        [
+            f"{chain_id}\t{block}\t{log}\t{tx}\t\\\\x{tx_hash[2:]}\t\\\\x{address[2:]}\t"
+            f"\\\\x{''.join([topic[2:] for topic in topics])}\t\\\\x{data[2:]}\n"
+            for block, log, tx, tx_hash, address, topics, data in zip(
+                logs.block_number, logs.log_index, logs.tx_index, logs.tx_hash, logs.address, logs.topics, logs.data,
+                strict=True,
+            )
+        ]
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine
 
 from indexer.store import views
+from indexer.store.database import sqlalchemy_url
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -34,14 +35,6 @@ def config(connection: Connection | None = None, url: str | None = None) -> Conf
     alembic.attributes["connection"] = connection
     alembic.attributes["url"] = url
     return alembic
-
-
-def sqlalchemy_url(url: str) -> str:
-    """Return a PostgreSQL URL that selects the psycopg driver, which SQLAlchemy does not by default."""
-    for scheme in ("postgresql://", "postgres://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg://" + url.removeprefix(scheme)
-    return url
 
 
 def _run(database: Engine | str, revision: str, *, down: bool) -> None:

@@ -12,7 +12,19 @@ from sqlalchemy import Index, MetaData, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import (
-    U256, BigInteger, Boolean, Bytes, Integer, Key, SmallInteger, Text, Usd, block_number, chain_id, col, log_index,
+    U256,
+    BigInteger,
+    Boolean,
+    Bytes,
+    Integer,
+    Key,
+    SmallInteger,
+    Text,
+    Usd,
+    block_number,
+    chain_id,
+    col,
+    log_index,
 )  # fmt: skip
 
 metadata = MetaData(

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from indexer.ledger.rows import COLUMNS, Rows
-from indexer.store.copy import encode
+from indexer.store.copy import encode, encode_logs
 from indexer.store.schema import BY_BLOCK, TRUTH, metadata
 from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 
@@ -136,9 +136,10 @@ class Writer:
         )
 
     def _copy(self, name: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *, upsert: bool) -> None:
-        table = metadata.tables[name]
-        count = len(columns[0])
-        text = encode(table, ("chain_id", *names), ([self.chain_id] * count, *columns))
+        text = encode(metadata.tables[name], ("chain_id", *names), ([self.chain_id] * len(columns[0]), *columns))
+        self._copy_text(name, names, text, upsert=upsert)
+
+    def _copy_text(self, name: str, names: Sequence[str], text: str, *, upsert: bool) -> None:
         fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
         target = sql.Identifier(name)
         with self.connection.cursor() as cur:
@@ -169,11 +170,7 @@ class Writer:
         self._copy("block", BLOCK_COLUMNS, columns, upsert=True)
 
     def _logs(self, logs: Logs, fresh: bool) -> None:
-        joined = ["0x" + "".join([topic[2:] for topic in topics]) for topics in logs.topics]
-        columns = (
-            logs.block_number, logs.log_index, logs.tx_index, logs.tx_hash, logs.address, joined, logs.data,
-        )  # fmt: skip
-        self._copy("raw_log", LOG_COLUMNS, columns, upsert=not fresh)
+        self._copy_text("raw_log", LOG_COLUMNS, encode_logs(self.chain_id, logs), upsert=not fresh)
 
     def _positions(self, changes: Sequence[tuple[Any, ...]]) -> None:
         """Upsert the newest state of every balance that changed."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from api.main import create_app
+from api.problems import from_database
 from api.settings import Settings
 from indexer.errors import BadConfig
 from tests.api.conftest import Serve, TestClient, client_of
@@ -64,7 +67,7 @@ def test_a_query_takes_too_long(world: World, serve: Serve) -> None:
 
 def test_requests_cannot_write(world: World, serve: Serve) -> None:
     client = serve(world)
-    with client.app.state.pool.connection() as connection:  # type: ignore[attr-defined]
+    with client.app.state.pool.connections.connection() as connection:  # type: ignore[attr-defined]
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("DELETE FROM position")
 
@@ -77,6 +80,32 @@ def test_a_connection_that_broke_is_replaced(world: World, serve: Serve) -> None
     )
     problem(client.get("/v1/markets"), 503, "database-unavailable")
     assert client.get("/v1/markets").status_code == 200
+
+
+def test_a_crowd_is_served_over_two_connections(world: World, serve: Serve) -> None:
+    client = serve(world, pool_size=2, pool_wait_seconds=30.0)
+    with ThreadPoolExecutor(100) as crowd:
+        answers = list(crowd.map(lambda _: client.get("/v1/markets").status_code, range(200)))
+    assert answers == [200] * 200
+
+
+def test_who_waits_too_long_for_a_turn_is_sent_away(world: World, serve: Serve) -> None:
+    client = serve(world, pool_size=1, pool_wait_seconds=0.2)
+    with psycopg.connect(world.url) as other, ThreadPoolExecutor() as crowd:
+        other.execute("LOCK TABLE market IN ACCESS EXCLUSIVE MODE")
+        first = crowd.submit(client.get, "/v1/markets")
+        deadline = time.monotonic() + 10
+        while not waiting_for_lock(world) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        problem(client.get("/v1/protocols"), 503, "too-busy")
+        assert client.get("/healthz").status_code == 200
+        other.rollback()
+        assert first.result().status_code == 200
+
+
+def waiting_for_lock(world: World) -> bool:
+    found = world.connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
+    return found is not None
 
 
 def test_a_body_too_large_is_refused(world: World, serve: Serve) -> None:
@@ -97,6 +126,15 @@ def test_a_bug_is_a_problem_document_that_tells_nothing(world: World, serve: Ser
     world.run("UPDATE deployment SET name = NULL")
     body = problem(client.get("/v1/markets"), 500, "internal-error")
     assert "deployment" not in body["detail"]
+
+
+@pytest.mark.parametrize(("block", "slug"), [(999, "outside-coverage"), (107, "header-not-kept")])
+def test_what_the_sql_refuses_is_404(world: World, block: int, slug: str) -> None:
+    with pytest.raises(psycopg.Error) as caught:
+        world.run("SELECT * FROM positions_at(1, %s)", block)
+    found = from_database(caught.value)
+    assert found is not None
+    assert (found.status, found.slug) == (404, slug)
 
 
 def test_a_method_that_is_not_there(client: TestClient) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from indexer.chain import NodePool, fetch_range, fetch_reads
-from indexer.chain.fetch import Checks
+from indexer.chain import Checks, NodePool, fetch_range, fetch_reads
 from indexer.errors import BadConfig, NodeDisagrees, NodeUnavailable, RangeTooLarge
 from indexer.types import Answer, Heads, Read
 from tests.chain.book import WATCH, Book, branch, chain, honest, keys, log, pool

@@ -44,13 +44,13 @@ def test_every_block_once_and_few_refusals(
 
 
 @pytest.mark.parametrize("suggests", [True, False])
-@pytest.mark.parametrize("cap", [10, 50, 800, 1_000, 2_000, 10_000])
+@pytest.mark.parametrize("cap", [10, 50, 800, 1_000, 2_000])
 def test_a_cap_is_learned_and_hardly_hit_again(cap: int, suggests: bool) -> None:
-    plan, _, first = read(Plan(), 0, 200 * cap, cap, 0.01, suggests)
-    plan, _, later = read(plan, 0, 2_000 * cap, cap, 0.01, suggests)
+    plan, _, first = read(Plan(), 0, 100 * cap, cap, 0.01, suggests)
+    plan, _, later = read(plan, 0, 500 * cap, cap, 0.01, suggests)
     assert plan.span > cap * 0.6
     assert first <= 22
-    assert later <= 40
+    assert later <= 20
 
 
 def test_the_node_refuses_less_and_less_often() -> None:
@@ -63,7 +63,7 @@ def test_the_node_refuses_less_and_less_often() -> None:
 
 def test_a_raised_cap_is_found() -> None:
     plan, _, _ = read(Plan(), 0, 100_000, 100, 0.01, False)
-    plan, _, _ = read(plan, 0, 4_000_000, 10_000, 0.01, False)
+    plan, _, _ = read(plan, 0, 2_000_000, 10_000, 0.01, False)
     assert plan.span > 2_000
 
 

@@ -21,7 +21,7 @@ from eth_utils.crypto import keccak
 ROOT = Path(__file__).resolve().parents[2]
 ABIS = ROOT / "abis"
 SHEET = ROOT.parent / "shared" / "events.json"
-SLUGS = {"aave_v3", "morpho_blue", "chainlink", "erc20", "erc4626"}
+SLUGS = {"aave_v2", "aave_v3", "morpho_blue", "chainlink", "erc1967", "erc20", "erc4626"}
 CONTRACTS = sorted(
     path.relative_to(ABIS).with_suffix("").as_posix() for path in ABIS.glob("*/*.json") if path.parent.name in SLUGS
 )
@@ -32,6 +32,12 @@ AAVE = "Aave v3 (all versions) and Spark"
 FEEDS = "Chainlink feeds and the oracle view of each protocol"
 PROXIES = ("Pool", "PoolConfigurator", "AToken", "VariableDebtToken", "StableDebtToken")
 EMITTERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("Aave v2", "LendingPool"): ("aave_v2/LendingPool",),
+    ("Aave v2", "Configurator"): ("aave_v2/LendingPoolConfigurator",),
+    ("Aave v2", "aToken"): ("aave_v2/AToken",),
+    ("Aave v2", "variable debt"): ("aave_v2/VariableDebtToken",),
+    ("Aave v2", "stable debt"): ("aave_v2/StableDebtToken",),
+    ("Aave v2", "AaveOracle"): ("aave_v2/AaveOracle",),
     (AAVE, "Pool"): ("aave_v3/Pool",),
     (AAVE, "Configurator"): ("aave_v3/PoolConfigurator",),
     (AAVE, "aToken, vToken"): ("aave_v3/AToken", "aave_v3/VariableDebtToken"),

@@ -12,7 +12,7 @@ def _type(part: dict[str, Any]) -> str:
     """Canonical type of an ABI parameter, tuples spelled out."""
     if not part["type"].startswith("tuple"):
         return str(part["type"])
-    return "(" + ",".join(_type(one) for one in part["components"]) + ")" + part["type"][len("tuple") :]
+    return "(" + ",".join(_type(one) for one in part["components"]) + ")" + str(part["type"][len("tuple") :])
 
 
 def _word(kind: str, value: Any) -> str:

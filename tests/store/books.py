@@ -186,9 +186,7 @@ def load_aave(db: Connection, recording: Any, regime: str) -> dict[str, int]:
         " debt_rate_raw, supply_shares_raw, debt_shares_raw", states,
     )  # fmt: skip
     copy(db, "price", "chain_id, feed, asset, block_number, log_index, price_raw, unit_raw, quote, source", prices)
-    copy(
-        db, "param", "chain_id, subject, name, qualifier, block_number, log_index, value_raw, value_text", params.rows
-    )
+    copy(db, "param", "chain_id, subject, name, qualifier, block_number, log_index, value_raw, value_text", params.rows)
     copy(db, "account_setting", "chain_id, subject, account, name, block_number, log_index, value_raw", settings.rows)
     write_positions(db, positions)
     return keys
@@ -196,9 +194,7 @@ def load_aave(db: Connection, recording: Any, regime: str) -> dict[str, int]:
 
 def write_positions(db: Connection, positions: Changes) -> None:
     """Write every change and, as the ledger does, the newest of each balance."""
-    columns = (
-        "chain_id, market_key, account, side, block_number, log_index, leg, shares_raw, basis_raw, is_collateral"
-    )
+    columns = "chain_id, market_key, account, side, block_number, log_index, leg, shares_raw, basis_raw, is_collateral"
     copy(db, "position_change", columns, positions.rows)
     newest = {row[1:4]: row for row in positions.rows}
     copy(db, "position", columns, list(newest.values()))
@@ -252,8 +248,6 @@ def load_morpho(db: Connection, recording: Any) -> dict[str, int]:
         " supply_assets_raw, debt_assets_raw, rate_at_target_raw, fee_raw", states,
     )  # fmt: skip
     copy(db, "price", "chain_id, feed, asset, block_number, log_index, price_raw, unit_raw, quote, source", prices)
-    copy(
-        db, "param", "chain_id, subject, name, qualifier, block_number, log_index, value_raw, value_text", params.rows
-    )
+    copy(db, "param", "chain_id, subject, name, qualifier, block_number, log_index, value_raw, value_text", params.rows)
     write_positions(db, positions)
     return keys

@@ -10,7 +10,7 @@ import pytest
 from books import CHAIN, load_aave
 
 UNLIMITED = 2**256 - 1
-CASES = [("aave_v3", "half_up_a"), ("aave_v36", "directed_b")]
+CASES = [("aave_v3", "half_up_a"), ("aave_v36", "directed_b"), ("multi", "half_up_a"), ("multi_v36", "directed_b")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=[name for name, _ in CASES])
@@ -108,9 +108,7 @@ def test_protocol_leverage_is_a_ratio_of_sums(booked: Any) -> None:
     """Both populations add up to the accounts they are made of."""
     db, found, _ = booked
     block = checkpoints(found)[-1]
-    health = db.execute(
-        "SELECT status, assets_usd, debt_usd FROM account_health(%s, %s)", (CHAIN, block)
-    ).fetchall()
+    health = db.execute("SELECT status, assets_usd, debt_usd FROM account_health(%s, %s)", (CHAIN, block)).fetchall()
     rows = db.execute(
         "SELECT population, assets_usd, debt_usd, n_ok, n_insolvent, latent_bad_debt_usd, leverage"
         " FROM protocol_leverage_at(%s, %s)", (CHAIN, block),

@@ -173,7 +173,7 @@ def test_usd_through_the_market_oracle(booked: Any) -> None:
 
 def test_unknown_rate_model_is_null_not_stale(booked: Any) -> None:
     """Without a rule for the IRM amounts are known only at the second of the accrual, or with nothing borrowed."""
-    db, found, keys = booked
+    db, found, _ = booked
     block = found.meta["checkpoints"][-1][0]
     with db.transaction(force_rollback=True):
         db.execute("UPDATE market_state SET regime = 'unknown', debt_rate_raw = 1")

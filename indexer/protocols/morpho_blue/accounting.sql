@@ -147,7 +147,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         h.max_borrow, CASE WHEN h.has_debt THEN h.debt ELSE 0 END, NULL::integer,
         h.collateral_assets, h.debt_assets,
         -- min(1.15, 1 / (1 - 0.3 * (1 - lltv))), as the contract floors it, in 1/10000
-        div(least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - h.lltv), 1e18))), 1e14),
+        CASE WHEN h.lltv IS NOT NULL
+             THEN div(least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - h.lltv), 1e18))), 1e14) END,
         h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, m.deployment_key, h.market_key
     FROM (
         SELECT g.*,

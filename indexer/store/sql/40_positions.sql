@@ -32,7 +32,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE
             WHEN m.collateral_asset IS NULL THEN u.price_block
             WHEN cu.price_usd IS NOT NULL THEN cu.price_block
-            WHEN o.quote = hex(m.asset) THEN least(o.block_number, u.price_block)
+            WHEN o.quote = hex(m.asset) AND u.price_usd IS NOT NULL THEN least(o.block_number, u.price_block)
         END,
         m.state, m.q,
         (m.q).supply_numerator, rounding_addend((m.q).supply_denominator, (m.q).supply_rounding), (m.q).supply_denominator,

@@ -65,6 +65,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN h.pair_class <> 'same_asset' THEN
             CASE WHEN h.health_factor > 0 THEN greatest(1 - ratio(1, h.health_factor), 0) WHEN h.health_factor = 0 THEN 0 END END,
         CASE WHEN h.pair_class <> 'same_asset' AND h.health_factor > 0 AND h.liquidation_bonus_bps > 0 AND h.collateral_usd > 0
+                  AND h.debt_usd IS NOT NULL
              THEN greatest(1 - ratio(1, h.health_factor), 1 - ratio(h.liquidation_bonus_bps * 1e-4 * h.debt_usd, h.collateral_usd)) END,
         CASE WHEN h.liquidation_bonus_bps > 0 THEN h.liquidation_bonus_bps * 1e-4 - 1 END,
         h.debt_usd * h.liquidation_bonus_bps * 1e-4 > h.collateral_usd,
