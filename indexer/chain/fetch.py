@@ -67,7 +67,7 @@ def fetch_logs(
 ) -> Logs:
     """Fetch the watched logs of `first..last`, split as needed, in order and held against the `known` headers.
 
-    Raises  BlockNotYetKnown when a known block was replaced meanwhile: follow again from the committed block
+    Raises  NodeDisagrees after `checks.attempts` answers that contradict each other or a known header
     """
     headers = {header.number: header for header in known}
 

@@ -36,6 +36,9 @@ class Plan:
     max_span: int = MAX_SPAN
     target_logs: int = TARGET_LOGS
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span", min(self.span, self.max_span))
+
     def last_of(self, first: int, limit: int) -> int:
         """Return the last block of the range that begins at `first` and may not pass `limit`."""
         return min(first + self.span - 1, limit)

@@ -84,6 +84,11 @@ def test_late_refusals_of_ranges_in_flight_do_not_shrink_the_plan_again() -> Non
         assert again == plan and tried == n * 2_000 + 999
 
 
+def test_a_configured_maximum_is_never_passed() -> None:
+    plan, _, refused = read(Plan(max_span=10), 0, 5_000, 10, 0.0, False)
+    assert (plan.span, refused) == (10, 0)
+
+
 def test_one_block_too_large_is_an_error_with_a_remedy() -> None:
     with pytest.raises(RangeTooLarge, match="single block 77: 10 MB; give another node"):
         Plan().refuse(77, 77, None, "10 MB")

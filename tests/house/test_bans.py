@@ -63,7 +63,9 @@ def test_pure_rooms_read_no_files_and_no_clock(path: Path) -> None:
 
 
 def test_the_ban_sees_what_it_forbids() -> None:
-    text = "import time, datetime\nopen('x')\nPath('x').read_text()\ntime.time()\ndatetime.datetime.now()\ndatetime.now()"
+    text = (
+        "import time, datetime\nopen('x')\nPath('x').read_text()\ntime.time()\ndatetime.datetime.now()\ndatetime.now()"
+    )
     assert [line.split(":")[0] for line in impure_calls(ast.parse(text))] == ["2", "3", "4", "5", "6"]
 
 

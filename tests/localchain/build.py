@@ -138,7 +138,7 @@ def packages() -> Path:
             folder.mkdir(parents=True)
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(HERE / name, folder / name)
-            command = [_tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            command = [_tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
             try:
                 done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
             except subprocess.TimeoutExpired as late:

@@ -133,7 +133,11 @@ def test_a_view_of_somebody_else_is_never_dropped(migrated: str) -> None:
 
 def test_account_text_uses_the_index(db: psycopg.Connection[Any]) -> None:
     """A predicate on the hex text of a view reaches the index of the table below."""
-    db.execute("SET LOCAL enable_seqscan = off")
+    db.execute(
+        "INSERT INTO position SELECT 7, n % 9, decode(lpad(to_hex(n), 40, '0'), 'hex'), 'debt', 1, 0, 0, 5, NULL, false"
+        " FROM generate_series(1, 5000) n"
+    )
+    db.execute("ANALYZE position")
     for relation in ("positions", "positions_at(7, NULL)", "v_account_leverage"):
         plan = "\n".join(
             row[0] for row in db.execute(f"EXPLAIN SELECT * FROM {relation} WHERE account = '0xab'").fetchall()
