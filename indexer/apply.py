@@ -11,7 +11,7 @@ from indexer.errors import BadData
 from indexer.ledger.desk import Desk, Facts
 from indexer.ledger.rows import Rows
 from indexer.source import Source
-from indexer.types import Answer, Header, Logs, Range, Read, Watch
+from indexer.types import Address, Answer, Header, Logs, Range, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +68,9 @@ def _at_desk(
     desk.settle(facts, answers, stamps)
     about_tokens = source.metadata(desk.token_reads(), part.heads)
     desk.book_tokens(about_tokens)
-    price_reads = [
-        Read(block, feed.to, feed.data, "price") for feed in desk.feeds() for block in prices.within(part)
-    ]
-    priced = source.price_answers(part.first, part.last, price_reads)
-    desk.book_prices(priced)
+    feeds = desk.feeds()
+    priced = source.price_answers(part.first, part.last, feeds.reads(prices.within(part)))
+    desk.book_prices(priced, feeds)
     applied.reads += {
         (answer.read.block_number, answer.read.to, answer.read.data): answer
         for answer in joined(answers, about_tokens, priced)
@@ -84,21 +82,30 @@ def _facts(part: Range, desk: Desk, source: Source, applied: Applied, parts: lis
     """Translate a range until no new contract turns up in it: a fixed point, not a case for each factory."""
     facts = desk.translate(part.logs)
     fetched = part.watch.addresses
-    new = set(desk.learn(facts)) | (desk.watch().addresses - fetched)
+    new = dict.fromkeys(desk.watch().addresses - fetched, part.first) | desk.learn(facts)
     while new:
         found = Facts()
-        if here := new & fetched:  # another protocol watches it too, so its logs came with the range
-            rows = [row for row, address in enumerate(part.logs.address) if address in here]
-            found.extend(desk.translate(part.logs.take(rows)))
-        if lacking := new - fetched:
+        if here := new.keys() & fetched:  # another protocol watches it too, so its logs came with the range
+            found.extend(desk.translate(_since(part.logs, {address: new[address] for address in here})))
+        if lacking := new.keys() - fetched:
             more = source.more(part, Watch(frozenset(lacking), desk.watch().topics))
+            logs = _since(more.logs, new)
+            blocks = set(logs.block_number)
             for header in more.headers:
-                applied.headers.setdefault(header.number, header)
-            parts.append(more.logs)
-            found.extend(desk.translate(more.logs))
-        new = set(desk.learn(found))
+                if header.number in blocks:
+                    applied.headers.setdefault(header.number, header)
+            parts.append(logs)
+            found.extend(desk.translate(logs))
+        new = desk.learn(found)
         facts.extend(found)
     return facts
+
+
+def _since(logs: Logs, first: Mapping[Address, int]) -> Logs:
+    """Return the logs of these contracts, of each from the block in which it was found: no range begins before it."""
+    never = 1 << 62
+    columns = zip(logs.block_number, logs.address, strict=True)
+    return logs.take([row for row, (block, address) in enumerate(columns) if block >= first.get(address, never)])
 
 
 def _timestamps(headers: Iterable[Header], parts: Sequence[Logs]) -> Mapping[int, int]:

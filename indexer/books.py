@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from psycopg.types.json import Jsonb
@@ -21,7 +22,7 @@ from indexer.source import Source
 from indexer.store import reader, snapshots
 from indexer.store.database import connect
 from indexer.store.writer import CursorRow, StepRows, Writer
-from indexer.types import BlockRef, Heads, Range, Reorg, Watch
+from indexer.types import Address, BlockRef, Heads, Logs, Range, Reorg, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,12 @@ class Pump:
                 self._queue.task_done()
 
 
+def _without(logs: Logs, addresses: Collection[Address], after: int) -> Logs:
+    """Return the logs less those of some contracts above a block: nobody has vouched for them, they are fetched again."""
+    columns = zip(logs.block_number, logs.address, strict=True)
+    return logs.take([row for row, (block, address) in enumerate(columns) if block <= after or address not in addresses])
+
+
 class ChainBooks:
     """Desks, cursors and commits of one chain. A context manager: one process at a time may hold it."""
 
@@ -109,12 +116,15 @@ class ChainBooks:
     # ------------------------------------------------------------------------------------------ open and close
 
     def __enter__(self) -> ChainBooks:
-        self._writing, self._reading = connect(self._url), connect(self._url)
-        self._writing.autocommit = self._reading.autocommit = True
-        self._loading = self._reading
-        self._lock()
-        self.writer = Writer(self._writing, self.chain.chain_id)
-        self._register()
+        with ExitStack() as opened:  # what is open is closed again when one of these fails
+            self._writing = opened.enter_context(closing(connect(self._url)))
+            self._reading = opened.enter_context(closing(connect(self._url)))
+            self._writing.autocommit = self._reading.autocommit = True
+            self._loading = self._reading
+            self._lock()
+            self.writer = Writer(self._writing, self.chain.chain_id)
+            self._register()
+            opened.pop_all()
         self.pump = Pump(self._commit)
         return self
 
@@ -262,7 +272,7 @@ class ChainBooks:
         with self._writing.transaction():
             self._loading = self._writing
             try:
-                self.writer.undo(ancestor)
+                self._undo(ancestor)
                 others = []
                 for slug, row in self.cursors.items():
                     if row.block_number > ancestor and slug not in self.desks:
@@ -289,7 +299,7 @@ class ChainBooks:
         """Drop everything derived above a block and put the cursors back there. Kept logs and reads stay."""
         self.drain()
         with self._writing.transaction():
-            self.writer.undo(ancestor, keep_truth=True)
+            self._undo(ancestor, keep_truth=True)
             for slug, row in list(self.cursors.items()):
                 if row.start_block > ancestor:
                     self.writer.forget(slug)
@@ -300,6 +310,10 @@ class ChainBooks:
                         slug, row.start_block, ancestor, kept[0].hash if kept else None, "backfill"
                     )
                     self.writer.write(StepRows([self.cursors[slug]]))
+
+    def _undo(self, ancestor: int, *, keep_truth: bool = False) -> None:
+        self.writer.undo(ancestor, keep_truth=keep_truth)
+        snapshots.undo(self._writing, self.chain.chain_id, self._interval, ancestor)
 
     def finalize(self, block: BlockRef) -> None:
         """Note that nothing up to a block can change any more."""
@@ -334,8 +348,7 @@ class ChainBooks:
         fresh = part.first > self._highest
         self._highest = max(self._highest, part.last)
         headers = sorted(applied.headers.values())
-        now = headers[-1].timestamp if headers else None
-        return StepRows(cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, now)
+        return StepRows(cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first)
 
     def _settle_stopped(self, part: Range, applied: Applied) -> list[CursorRow]:
         """Book a stopped desk up to the block before the bad one and take it out of the group."""
@@ -360,7 +373,9 @@ class ChainBooks:
                 "stopped", {**error.details(), "protocol": slug},
             )  # fmt: skip
             self.cursors[slug] = stopped
-            del self.desks[slug]
+            watched = self.desks.pop(slug).watch().addresses
+            watched -= {address for desk in self.desks.values() for address in desk.watch().addresses}
+            applied.logs = _without(applied.logs, watched, good)
             self.group_changed = True
             rows.append(stopped)
         return rows
@@ -371,6 +386,8 @@ class ChainBooks:
             self._snapshots(step)
 
     def _snapshots(self, step: StepRows) -> None:
-        """Write metric history at the end of every interval that this step completes."""
-        if step.now is not None:
-            snapshots.take(self._writing, self.chain.chain_id, self._interval, step.now)
+        """Write metric history at the end of every interval that this step completes, for one that stopped up to there."""
+        if step.first is None:
+            return
+        for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
+            snapshots.take(self._writing, self.chain.chain_id, self._interval, step.first, last)

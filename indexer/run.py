@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,9 +18,9 @@ from indexer import catalog
 from indexer.books import ChainBooks, Group
 from indexer.chain import HeadWatcher, Node, NodePool, Plan, Planner, ReplayNode, follow, open_node
 from indexer.config import ChainSettings
-from indexer.errors import BadConfig, DatabaseUnavailable
+from indexer.errors import BadConfig, BlockNotYetKnown, DatabaseUnavailable
 from indexer.source import NodeSource, ReplaySource, Source
-from indexer.store.database import connect, wait_for_database
+from indexer.store.database import connect
 from indexer.types import Finalized, Idle, Range, Reorg, Step
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ collector walk millions of live tuples again and again, two fifths of the fold's
 
 FEW_BLOCKS = 200_000
 """Chains shorter than this keep every header, so that SQL answers as of any block. A setting decides otherwise."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 5.0
+"""Seconds before the work is taken up again after it had to be let go; doubled while that does not last."""
 
 Target = int | Literal["latest", "finalized"]
 
@@ -56,8 +60,8 @@ def follow_chain(
 ) -> None:
     """Index a chain up to `to` or, without it, for ever.
 
-    A database that goes away is waited for; the work resumes at the last commit. A protocol that meets bad data stops
-    there and the others go on; a later run tries it again.
+    A database that goes away is waited for, and blocks that are replaced while they are booked are booked anew; the work
+    resumes at the last commit. A protocol that meets bad data stops there and the others go on; a later run tries it again.
     Raises  NodeUnavailable, DatabaseUnavailable (at the start only), BadConfig, ReorgTooDeep
     """
     stop = stop or threading.Event()
@@ -66,8 +70,10 @@ def follow_chain(
     gc.set_threshold(COLLECT_EVERY, 10, 10)
     covered = catalog.covered(chain)
     node, source = open_source(chain, replay)
+    pause = SHORTEST_PAUSE
     try:
         while True:
+            began = time.monotonic()
             try:
                 with ChainBooks(chain, covered, database_url, source) as books:
                     books.resume_stopped()
@@ -75,10 +81,25 @@ def follow_chain(
                     return
             except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable) as error:
                 logger.warning("the database went away (%s); waiting for it", str(error).strip())
-                wait_for_database(database_url, None).close()
+                _wait_for_database(database_url, stop)
+            except BlockNotYetKnown as error:
+                logger.info("the chain changed while it was booked (%s); going on from the last commit", error)
+            # a database that answers and fails again and again (its disk is full) is not asked without a pause
+            pause = SHORTEST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            if stop.wait(pause):
+                return
     finally:
         if not isinstance(node, ReplayNode):
             node.close()
+
+
+def _wait_for_database(url: str, stop: threading.Event) -> None:
+    """Wait until the server takes a connection again, or nobody wants it any more."""
+    while not stop.is_set():
+        try:
+            return connect(url).close()
+        except DatabaseUnavailable:
+            stop.wait(0.2)
 
 
 def open_source(chain: ChainSettings, replay: Path | None) -> tuple[NodePool | ReplayNode, Source]:

@@ -50,11 +50,12 @@ class Events:
 
 
 def _decoder() -> ABIDecoder:
-    """Return eth-abi's decoder, strings read leniently: a contract may emit any bytes, and a name must not stop it."""
-    lenient = registry.copy()
+    """Return eth-abi's decoder, lenient with strings: a contract may emit any bytes, and a name must not stop it."""
+    lenient = registry.copy()  # type: ignore[no-untyped-call]
     lenient.unregister("string")
     equals = BaseEquals("string", with_sub=False)  # type: ignore[no-untyped-call]
-    lenient.register(equals, TextStringEncoder, StringDecoder(handle_string_errors="replace"), label="string")
+    strings = StringDecoder(handle_string_errors="replace")  # type: ignore[no-untyped-call]
+    lenient.register(equals, TextStringEncoder, strings, label="string")
     return ABIDecoder(lenient)
 
 

@@ -80,7 +80,7 @@ END $$;
 --              Before, a reserve with own LTV 0 (frozen) had LTV 0 in e-mode too. 3.5 shares the regime directed_b:
 --              the deployment parameter contract_version = 3.5 selects the older rule.
 -- Of a member without emode_collateral row the category's price source, when set, prices it for collateral and debt.
-CREATE FUNCTION aave_emode(p_chain bigint, p_block bigint)
+CREATE FUNCTION aave_emode(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
 RETURNS TABLE (chain_id bigint, market_key bigint, rules jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
@@ -95,7 +95,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             max(p.value_raw) FILTER (WHERE p.name = 'emode_liquidation_bonus_bps') AS bonus,
             max(p.value_text) FILTER (WHERE p.name = 'emode_label') AS label,
             lower(max(p.value_text) FILTER (WHERE p.name = 'emode_price_source')) AS source
-        FROM params_at(p_chain, p_block) p
+        FROM params_at(p_chain, p_block, p_account) p
         WHERE p.name IN ('emode_ltv_bps', 'emode_liquidation_threshold_bps', 'emode_liquidation_bonus_bps', 'emode_label',
                          'emode_price_source')
         GROUP BY p.chain_id, p.subject, p.qualifier
@@ -109,7 +109,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         FROM (
             SELECT p.chain_id, p.subject, p.name, p.value_raw,
                 CASE p.name WHEN 'emode_category' THEN p.value_raw::text ELSE p.qualifier END AS category
-            FROM params_at(p_chain, p_block) p
+            FROM params_at(p_chain, p_block, p_account) p
             WHERE p.name IN ('emode_collateral', 'emode_category', 'emode_ltvzero')
         ) r
         JOIN market k ON k.chain_id = r.chain_id AND k.market_key = r.subject
@@ -155,6 +155,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         h.avg_threshold, h.avg_ltv, NULL::numeric, NULL::numeric, h.emode,
         sorted(h.collateral_assets), sorted(h.debt_assets),
         CASE WHEN cardinality(h.collateral_assets) = 1 THEN h.bonus END,
+        CASE WHEN cardinality(h.collateral_assets) = 1 THEN h.price_usd END,
         h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, h.deployment_key, NULL::bigint
     FROM (
         SELECT g.*,
@@ -185,6 +186,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 CASE WHEN count(*) FILTER (WHERE v.counts AND (v.value IS NULL OR v.threshold IS NULL)) = 0
                      THEN coalesce(sum(v.value * v.threshold) FILTER (WHERE v.counts), 0) END AS weighted_threshold,
                 max(v.bonus) FILTER (WHERE v.counts) AS bonus,
+                max(v.price_usd) FILTER (WHERE v.counts) AS price_usd,
                 coalesce(bool_and(v.rule IS NOT NULL) FILTER (WHERE v.counts), false) AS all_in_emode,
                 coalesce(array_agg(hex(v.asset)) FILTER (WHERE v.counts), '{}') AS collateral_assets,
                 coalesce(array_agg(hex(v.asset)) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
@@ -193,7 +195,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             FROM (
                 SELECT
                     b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block,
-                    b.as_of_time, b.side, b.asset, b.usd, b.directed, b.emode, b.rule,
+                    b.as_of_time, b.side, b.asset, b.price_usd, b.usd, b.directed, b.emode,
+                    b.rule,
                     b.side = 'supply' AND b.is_collateral
                         AND (b.category_rule_36 OR coalesce(r.liquidation_threshold_bps, 0) <> 0) AS counts,
                     CASE WHEN b.side = 'debt' AND b.directed
@@ -209,6 +212,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 FROM (
                     SELECT
                         p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset, p.is_collateral, p.amount_raw,
+                        p.price_usd,
                         1 / p.unit AS token_unit,
                         CASE WHEN p.oracle_price_raw IS NULL OR p.oracle_quote = 'usd' THEN coalesce(1 / du.unit, 1e-8) END AS usd,
                         p.regime = 'directed_b' AS directed,
@@ -229,19 +233,19 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                           AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_account IS NULL OR a.account = p_account)
                         ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.block_number DESC, a.log_index DESC
                     ) s ON s.chain_id = p.chain_id AND s.subject = p.deployment_key AND s.account = p.account_bytes
-                    LEFT JOIN aave_emode(p_chain, p_block) e
+                    LEFT JOIN aave_emode(p_chain, p_block, p_account) e
                         ON e.chain_id = p.chain_id AND e.market_key = p.market_key
                     LEFT JOIN (
                         SELECT p.chain_id, p.subject,
                             max(p.value_raw) FILTER (WHERE p.name = 'base_currency_unit') AS unit,
                             max(p.value_text) FILTER (WHERE p.name = 'contract_version') AS contract_version,
                             max(p.value_text) FILTER (WHERE p.name = 'price_oracle') AS oracle
-                        FROM params_at(p_chain, p_block) p
+                        FROM params_at(p_chain, p_block, p_account) p
                         WHERE p.name IN ('base_currency_unit', 'contract_version', 'price_oracle') AND p.qualifier = ''
                         GROUP BY p.chain_id, p.subject
                     ) du ON du.chain_id = p.chain_id AND du.subject = p.deployment_key
                 ) b
-                LEFT JOIN market_params_at(p_chain, p_block) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+                LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
             ) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g

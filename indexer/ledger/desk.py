@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from indexer.decode import abi, words
 from indexer.decode.router import Router, layouts_by_topic
@@ -17,7 +19,9 @@ from indexer.errors import BadData
 from indexer.ledger.book import Book
 from indexer.ledger.fold import action_rows, fold, touched
 from indexer.ledger.rows import Rows
-from indexer.protocol import Actions, Changes, Deployment, Finds, PriceFeed, Protocol, Wants, wanted_reads
+from indexer.protocol import (
+    Actions, Changes, Deployment, Finds, Listing, MarketRef, PriceFeed, Protocol, Wants, wanted_reads,
+)  # fmt: skip
 from indexer.types import Address, Answer, Logs, Read, Watch
 from indexer.units import ZERO_ADDRESS
 
@@ -41,12 +45,38 @@ class Facts:
         self.wants += other.wants
 
 
+@dataclass(frozen=True, slots=True)
+class FeedPeriods:
+    """Price feeds by the block from which on they are read, ascending; the first period is from block 0."""
+
+    periods: list[tuple[int, list[PriceFeed]]]
+
+    def at(self, block: int) -> int:
+        """Return the place of the period that a block is in."""
+        return bisect_right(self.periods, block, key=itemgetter(0)) - 1
+
+    def reads(self, blocks: Iterable[int]) -> list[Read]:
+        """Return the reads of the prices at the end of these blocks."""
+        return [
+            Read(block, feed.to, feed.data, "price") for block in blocks for feed in self.periods[self.at(block)][1]
+        ]
+
+    def by_call(self) -> list[dict[tuple[Address, str], list[PriceFeed]]]:
+        """Return for each period what an answered call is the price of."""
+        found: list[dict[tuple[Address, str], list[PriceFeed]]] = [{} for _ in self.periods]
+        for calls, (_, feeds) in zip(found, self.periods, strict=True):
+            for feed in feeds:
+                calls.setdefault((feed.to, feed.data), []).append(feed)
+        return found
+
+
 class Desk:
     """One protocol on one chain: its router, its handlers and its book."""
 
     def __init__(self, protocol: Protocol, book: Book) -> None:
         self.protocol = protocol
         self.book = book
+        self._before: tuple[dict[MarketRef, Listing], dict[tuple[int, str, str], int | str | None]] = ({}, {})
         self._handlers = {contract.kind: contract.handlers for contract in protocol.contracts}
         self.router = Router(
             {
@@ -140,6 +170,7 @@ class Desk:
         """
         self.book.answers = {(a.read.block_number, a.read.to, a.read.data): a.result for a in answers}
         self.book.timestamps = timestamps
+        self._before = dict(self.book.listings), dict(self.book.params)
         self.book.prefetch(touched(self.book, facts.changes))
         fold(self.book, facts.changes)
         self.book.rows["action"].extend(action_rows(self.book, facts.actions))
@@ -169,19 +200,37 @@ class Desk:
 
     # --------------------------------------------------------------------------------------------------- prices
 
-    def feeds(self) -> list[PriceFeed]:
-        """Return the prices that this protocol's accounts depend on now."""
-        return self.protocol.feeds(self.book.market_facts()) if self.protocol.feeds else []
+    def feeds(self) -> FeedPeriods:
+        """Return the prices that this protocol's accounts depend on at the end of each block of this step.
 
-    def book_prices(self, answers: Sequence[Answer]) -> None:
+        A market listed, or an oracle replaced, in the middle of a range is read from that block on and not before, so
+        the rows do not depend on where ranges begin and end.
+        """
+        if self.protocol.feeds is None:
+            return FeedPeriods([(0, [])])
+        book, facts = self.book, self.book.market_facts()
+        listings, params = dict(self._before[0]), dict(self._before[1])
+        periods = [(0, self.protocol.feeds(replace(facts, listings=listings, params=params)))]
+        references = {market.key: reference for reference, market in book.markets.items()}
+        markets, settings = book.rows["market"], book.rows["param"]
+        for block in sorted({row[1] for row in markets} | {row[3] for row in settings}):
+            for reference in [references[row[0]] for row in markets if row[1] == block]:
+                listings[reference] = book.listings[reference]
+            for subject, name, qualifier, at, _, value, text in settings:
+                if at == block:
+                    params[subject, name, qualifier] = text if value is None else value
+            found = self.protocol.feeds(replace(facts, listings=listings, params=params))
+            if found != periods[-1][1]:
+                periods.append((block, found))
+        return FeedPeriods(periods)
+
+    def book_prices(self, answers: Sequence[Answer], feeds: FeedPeriods) -> None:
         """Turn answers of price feeds into rows of `price`; a reverted read leaves no price. Others are ignored."""
-        by_call: dict[tuple[Address, str], list[PriceFeed]] = {}
-        for feed in self.feeds():
-            by_call.setdefault((feed.to, feed.data), []).append(feed)
+        by_call = feeds.by_call()
         seen: set[tuple[Address, Address, int]] = set()
         for answer in answers:
             price = words.unsigned(answer.result)
-            for feed in by_call.get((answer.read.to, answer.read.data), ()):
+            for feed in by_call[feeds.at(answer.read.block_number)].get((answer.read.to, answer.read.data), ()):
                 key = (feed.to, feed.asset, answer.read.block_number)
                 if price is not None and key not in seen:
                     seen.add(key)

@@ -70,7 +70,7 @@ def wait_for_database(
     for attempt in Retrying(
         retry=retry_if_exception_type(DatabaseUnavailable if seconds is None else _Passing),
         stop=stop_never if seconds is None else stop_after_delay(seconds),
-        wait=wait_exponential_jitter(initial=0.05, max=2.0),
+        wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.05),
         before_sleep=lambda state: before_sleep(state.outcome.exception()) if before_sleep and state.outcome else None,  # type: ignore[arg-type]
         reraise=True,
     ):

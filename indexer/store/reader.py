@@ -119,7 +119,15 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
         (chain_id, [*deployments, *(market.key for market in book.markets.values())]),
     ):
         book.params[row[0], row[1], row[2]] = row[4] if row[3] is None else int(row[3])
-    for row in connection.execute("SELECT address, decimals FROM token WHERE chain_id = %s", (chain_id,)):
+    # Those of its own markets, as in a desk that was never closed: what another protocol has met is met anew.
+    for row in connection.execute(
+        """
+        SELECT address, decimals FROM token WHERE chain_id = %(chain)s AND address IN (
+            SELECT unnest(ARRAY[asset, collateral_asset, supply_token, debt_token]) FROM market
+            WHERE chain_id = %(chain)s AND deployment_key = ANY(%(deployments)s))
+        """,
+        {"chain": chain_id, "deployments": list(deployments)},
+    ):
         book.known_tokens[text(row[0])] = row[1]
 
 

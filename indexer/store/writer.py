@@ -21,7 +21,7 @@ from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
 BLOCK_COLUMNS = ("block_number", "block_hash", "parent_hash", "block_timestamp")
 
-UPSERTED = ("token", "price", "node_read", "contract", "param", "account_setting", "market")
+UPSERTED = ("price", "node_read", "contract", "param", "account_setting", "market")
 """Small tables whose rows may be there already (a shared oracle, a protocol added later): the first row stays."""
 
 
@@ -48,8 +48,8 @@ class StepRows:
     reads: Sequence[Answer] = ()
     heads: Heads | None = None
     fresh: bool = True
-    now: int | None = None
-    """Unix seconds of the step's last block, for metric history."""
+    first: int | None = None
+    """The step's first block, for metric history."""
 
 
 class Writer:
@@ -70,7 +70,7 @@ class Writer:
                 read = answer.read
                 step.rows["node_read"].append((read.block_number, read.to, read.data, answer.result, read.reason))
             for name, names in COLUMNS.items():
-                rows = step.rows[name]
+                rows = step.rows[name] if name != "token" else self._tokens(step.rows[name])
                 if rows:
                     columns = list(zip(*rows, strict=True))
                     self._copy(name, names, columns, upsert=name in UPSERTED or not step.fresh)
@@ -160,6 +160,25 @@ class Writer:
                 )
                 cur.execute(sql.SQL("TRUNCATE {}").format(target))
 
+    def _tokens(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Join notes of one token by several protocols, with what is there already (whose row makes room for the new).
+
+        The earliest block stays and the most telling kind, whichever protocol came by first.
+        """
+        if not rows:
+            return []
+        names = COLUMNS["token"]
+        there = self.connection.execute(
+            sql.SQL("DELETE FROM token WHERE chain_id = %s AND address = ANY(%s) RETURNING {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, names))
+            ),
+            (self.chain_id, [bytes.fromhex(row[0][2:]) for row in rows]),
+        ).fetchall()
+        found: dict[str, tuple[Any, ...]] = {}
+        for row in [*(tuple("0x" + v.hex() if isinstance(v, bytes) else v for v in row) for row in there), *rows]:
+            found[row[0]] = _joined(found[row[0]], row) if row[0] in found else row
+        return list(found.values())
+
     def _blocks(self, headers: Sequence[Header]) -> None:
         columns = (
             [header.number for header in headers],
@@ -213,3 +232,15 @@ class Writer:
                 Jsonb(dict(cursor.error)) if cursor.error else None,
             ),
         )  # fmt: skip
+
+
+_TELLING = ("plain", "unclassified", "erc4626", "debt_token", "lending_receipt")
+"""Kinds of token, the most telling last."""
+
+
+def _joined(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Join two rows of `token` about one token; the same in either order."""
+    first, second = sorted((one, other), key=lambda row: row[1])
+    symbol, decimals = (first[at] if first[at] is not None else second[at] for at in (2, 3))
+    kind = max(first, second, key=lambda row: _TELLING.index(row[4]))[4:]
+    return (first[0], first[1], symbol, decimals, *kind)

@@ -100,7 +100,9 @@ def test_a_reorg_while_recording_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"not gzip", gzip.compress(b"{}"), gzip.compress(b'{"meta":{}}\n{"x":1}')]
+    "content",
+    [None, b"", b"not gzip", gzip.compress(b"{}"), gzip.compress(b'{"meta":{}}\n{"x":1}')],
+    ids=["absent", "empty", "not gzip", "no meta", "no block"],
 )
 def test_what_is_not_a_recording(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

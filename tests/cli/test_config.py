@@ -28,8 +28,8 @@ MISTAKES = {
     "unknown api key": ("[api]\nhots = 1\n", "2: api.hots: unknown key; did you mean 'host'?"),
     "unknown key far from any": ("[api]\nxyz = 1\n", "2: api.xyz: unknown key; write one of: host, port, workers"),
     "unknown deployment key": (
-        CHAIN + DEPLOYMENT + f'contracts = {{ Pool = "{RIGHT}" }}\nstrat = 1\n',
-        "8: chain.main.deployment[0].strat: unknown key; did you mean 'start_block'?",
+        CHAIN + DEPLOYMENT + f'contracts = {{ Pool = "{RIGHT}" }}\nstrat_block = 1\n',
+        "8: chain.main.deployment[0].strat_block: unknown key; did you mean 'start_block'?",
     ),
     "name in the table": (CHAIN + 'name = "x"\n', "3: chain.main.name: unknown key"),
     "file key": ('file = "x"\n', "file: unknown key"),

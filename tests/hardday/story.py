@@ -22,7 +22,6 @@ from indexer.types import Read
 from tests.fakenode import FakeBlock, FakeChain, FakeNode
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
-MORPHO = "0xb08947865ce1b93e5c52749cab747117331dc169"
 EMPTY_SECONDS = 12
 
 Keep = Callable[[dict[str, Any]], bool]
@@ -37,7 +36,7 @@ def nothing(_: dict[str, Any]) -> bool:
 
 
 def only_morpho(log: dict[str, Any]) -> bool:
-    return log["address"] == MORPHO or log["address"] in _rate_models()
+    return log["address"] in _of_morpho()
 
 
 def only_aave(log: dict[str, Any]) -> bool:
@@ -71,8 +70,8 @@ def recorded() -> Recorded:
 
 
 @cache
-def _rate_models() -> frozenset[str]:
-    return frozenset({recorded().meta["contracts"]["AdaptiveCurveIrm"].lower()})
+def _of_morpho() -> frozenset[str]:
+    return frozenset(recorded().meta["contracts"][name].lower() for name in ("Morpho", "AdaptiveCurveIrm"))
 
 
 def answer(to: str, data: str, block: FakeBlock) -> str | None:
@@ -121,12 +120,12 @@ class Story(FakeChain):
         """Append blocks without logs."""
         for _ in range(blocks):
             top = self.blocks[-1]
-            self.blocks.append(self._made({**top.header, "number": hex(top.number + 1)}, (), top.timestamp + EMPTY_SECONDS))
+            self.blocks.append(self._block({**top.header, "number": hex(top.number + 1)}, (), top.timestamp + EMPTY_SECONDS))
 
     def _copy(self, block: FakeBlock, keep: Keep) -> FakeBlock:
-        return self._made(block.header, tuple(log for log in block.logs if keep(log)), block.timestamp)
+        return self._block(block.header, tuple(log for log in block.logs if keep(log)), block.timestamp)
 
-    def _made(self, header: dict[str, Any], logs: Iterable[dict[str, Any]], timestamp: int) -> FakeBlock:
+    def _block(self, header: dict[str, Any], logs: Iterable[dict[str, Any]], timestamp: int) -> FakeBlock:
         parent = self.blocks[-1]
         number = int(header["number"], 16)
         block_hash = made_up_hash("story", self._branch, parent.hash, number, timestamp, json.dumps(list(logs)))

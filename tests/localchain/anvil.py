@@ -43,10 +43,13 @@ class Rpc:
         self.url = url
         self._http = urllib3.PoolManager(maxsize=1, retries=False, timeout=120)
 
-    def _post(self, body: Any) -> Any:
+    def post(self, body: str) -> Any:
+        """Sends a request body as it is and parses the answer."""
         headers = {"content-type": "application/json"}
-        answer = self._http.request("POST", self.url, body=json.dumps(body).encode(), headers=headers)
-        return json.loads(answer.data)
+        return json.loads(self._http.request("POST", self.url, body=body.encode(), headers=headers).data)
+
+    def _post(self, body: Any) -> Any:
+        return self.post(json.dumps(body))
 
     def call(self, method: str, *params: Any) -> Any:
         """One call; raises `RpcError` when the node refuses it."""

@@ -191,6 +191,20 @@ class LocalChain:
         self.clock = Clock(clock.now, clock.head)
         self._nonces = defaultdict(int, nonces)
 
+    def reorg(self, depth: int) -> None:
+        """Replaces the newest `depth` blocks by empty ones, as a node sees it: same height, other hashes."""
+        self.rpc.call("anvil_reorg", depth, [])
+        newest = self.rpc.call("eth_getBlockByNumber", "latest", False)
+        self.clock = Clock(int(newest["timestamp"], 16), int(newest["number"], 16))
+        for account in self._nonces:
+            self._nonces[account] = int(self.rpc.call("eth_getTransactionCount", account, "latest"), 16)
+
+    def impersonate(self, address: str) -> None:
+        """Lets `send` act for an address that has no key here (a contract, an account of the story)."""
+        self.rpc.call("anvil_impersonateAccount", address)
+        self.rpc.call("anvil_setBalance", address, hex(10**18))
+        self._nonces[address] = int(self.rpc.call("eth_getTransactionCount", address, "latest"), 16)
+
     def close(self) -> None:
         """Ends the node."""
         self.node.stop()

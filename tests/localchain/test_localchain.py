@@ -120,6 +120,24 @@ def test_another_branch_after_a_revert(ran: Scenario) -> None:
     assert block_hash(chain, head + 1) != first
 
 
+def test_a_reorg_and_a_borrowed_identity() -> None:
+    with LocalChain(aave=None, morpho=False, seed=5) as chain:
+        user = chain.accounts[9]
+        for _ in range(4):
+            chain.do(user, "WETH", "mint", user, 100)
+            chain.mine()
+        head, before = chain.clock.head, [block_hash(chain, number) for number in range(chain.clock.head + 1)]
+        chain.reorg(2)
+        assert chain.clock.head == head
+        assert [block_hash(chain, n) == before[n] for n in (head - 2, head - 1, head)] == [True, False, False]
+        assert chain.view("WETH", "balanceOf", user) == 200
+        chain.impersonate(chain.contracts["Dex"])
+        sent = [chain.do(chain.contracts["Dex"], "WETH", "mint", user, 7), chain.do(user, "WETH", "mint", user, 1)]
+        chain.mine()
+        assert chain.statuses(sent) == [True, True]
+        assert chain.view("WETH", "balanceOf", user) == 208
+
+
 def test_one_protocol_alone() -> None:
     for aave, morpho in (("3.6", False), (None, True)):
         with LocalChain(aave=aave, morpho=morpho, seed=3) as chain:  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ enough to decode `result`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +97,6 @@ def _oracle_questions(chain: LocalChain) -> list[Asked]:
 def _answers(chain: LocalChain, wanted: Iterable[tuple[int, Asked]]) -> list[Answer]:
     """Runs the calls, 500 a request, bodies written by hand: they are most of the work."""
     todo, answers = list(wanted), []
-    post, headers = chain.rpc._http.request, {"content-type": "application/json"}
     for start in range(0, len(todo), 500):
         part = todo[start : start + 500]
         body = ",".join(
@@ -106,7 +104,7 @@ def _answers(chain: LocalChain, wanted: Iterable[tuple[int, Asked]]) -> list[Ans
             f'"params":[{{"to":"{asked.to}","data":"{asked.data}"}},"{hex(block)}"]}}'
             for at, (block, asked) in enumerate(part)
         )
-        got = json.loads(post("POST", chain.rpc_url, body=f"[{body}]".encode(), headers=headers).data)
+        got = chain.rpc.post(f"[{body}]")
         got.sort(key=lambda one: one["id"])
         for (block, asked), one in zip(part, got, strict=True):
             said = {"result": one["result"]} if "result" in one else {"error": one["error"]}

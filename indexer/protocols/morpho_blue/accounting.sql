@@ -149,6 +149,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         -- min(1.15, 1 / (1 - 0.3 * (1 - lltv))), as the contract floors it, in 1/10000
         CASE WHEN h.lltv IS NOT NULL
              THEN div(least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - h.lltv), 1e18))), 1e14) END,
+        h.collateral_price_usd,
         h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, m.deployment_key, h.market_key
     FROM (
         SELECT g.*,
@@ -164,6 +165,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     bool_or(b.side = 'debt') AS has_debt,
                     coalesce(sum(b.amount_raw) FILTER (WHERE b.side = 'collateral'), 0) AS collateral,
                     sum(b.amount_raw) FILTER (WHERE b.side = 'debt') AS debt,
+                    max(b.price_usd) FILTER (WHERE b.side = 'collateral') AS collateral_price_usd,
                     CASE WHEN count(*) FILTER (WHERE b.side = 'collateral' AND b.usd IS NULL) = 0
                          THEN coalesce(sum(b.usd) FILTER (WHERE b.side = 'collateral'), 0) END AS collateral_usd,
                     CASE WHEN count(*) FILTER (WHERE b.side <> 'debt' AND b.usd IS NULL) = 0
@@ -176,7 +178,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     SELECT p.*, round(p.amount_raw * p.unit * p.price_usd, 18) AS usd
                     FROM position_books(p_chain, p_block, p_account, 'morpho') p
                 ) b
-                LEFT JOIN market_params_at(p_chain, p_block) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+                LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
                 GROUP BY b.chain_id, b.market_key, b.account_bytes
             ) v
         ) g

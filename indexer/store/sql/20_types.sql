@@ -52,6 +52,7 @@ CREATE TYPE account_health_row AS (
     collateral_assets text[],
     debt_assets text[],
     liquidation_bonus_bps numeric,
+    collateral_price_usd numeric,
     as_of_block bigint,
     as_of_time timestamptz,
     chain_id bigint,

@@ -71,13 +71,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         h.debt_usd * h.liquidation_bonus_bps * 1e-4 > h.collateral_usd,
         h.health_factor_raw, h.as_of_block, h.as_of_time, h.deployment_key, h.market_key
     FROM account_health(p_chain, p_block) h
-    LEFT JOIN (
-        SELECT b.chain_id, b.deployment_key, b.market_key, b.collateral_price_usd AS price_usd,
-            hex(coalesce(b.collateral_asset, b.asset)) AS collateral
-        FROM books(p_chain, p_block) b
-    ) p ON p.chain_id = h.chain_id AND p.deployment_key = h.deployment_key AND p.collateral = h.collateral_assets[1]
-        AND (h.market_key IS NULL OR p.market_key = h.market_key)
-        AND cardinality(h.collateral_assets) = 1 AND cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset'
+    -- the one price that a closed form needs; a lateral without tables costs nothing and cannot be planned badly
+    CROSS JOIN LATERAL (SELECT
+        CASE WHEN cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset' THEN h.collateral_price_usd END AS price_usd
+    ) p
     WHERE cardinality(h.debt_assets) > 0
 $$;
 

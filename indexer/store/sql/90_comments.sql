@@ -64,6 +64,7 @@ DECLARE
         'collateral_asset', 'Morpho collateral token, 0x hex; NULL where the asset itself is the collateral',
         'collateral_assets', 'tokens that back debt, 0x hex, sorted',
         'collateral_market_id', 'market whose supply was seized',
+        'v_account_leverage.collateral_price_usd', 'USD price of the only collateral; NULL with several',
         'collateral_price_usd', 'USD price of the collateral; without an own USD price: market oracle price x loan token''s USD price',
         'collateral_seized', 'whole tokens',
         'collateral_seized_raw', 'base units',

@@ -1,0 +1,195 @@
+"""After any reorg within the kept window every table equals that of a database built from the new branch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from indexer.errors import ReorgTooDeep
+from indexer.rebuild import rebuild
+from tests.fakenode import FakeNode
+from tests.hardday.database import assert_equal, count, cursors, dump
+from tests.hardday.drive import Following, index, wait_for
+from tests.hardday.story import Keep, Story, everything, nothing, only_aave, only_morpho, serve, settings
+
+Database = Callable[[], str]
+HEAD = 110
+"""Where most stories stand when their branch is replaced: late enough for every kind of row, early enough to be quick."""
+
+
+def fresh(node: FakeNode, database: Database, **changes: Any) -> str:
+    """A database built from the branch that the node has now."""
+    return index(settings(node, **changes), database())
+
+
+def changed(story: Story, node: FakeNode, change: Callable[[], None]) -> None:
+    """Change a story that is being served."""
+    with node.lock:
+        change()
+
+
+@pytest.mark.parametrize(
+    ("depth", "length", "keep", "empty"),
+    [
+        (1, 1, nothing, 1),
+        (1, 2, everything, 0),
+        (2, 3, only_morpho, 0),
+        (2, 0, nothing, 3),
+        (16, 17, only_aave, 0),
+        (16, 4, only_morpho, 13),
+        (16, 12, everything, 5),
+        (64, 65, only_aave, 0),
+        (64, 30, everything, 35),
+        (5, 3, nothing, 0),
+    ],
+)  # fmt: skip
+def test_following(depth: int, length: int, keep: Keep, empty: int, database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story) as node:
+        with Following(settings(node), database()) as indexer:
+            indexer.reach(story)
+            before = dump(indexer.url)
+            changed(story, node, lambda: story.replace(depth, length, keep, empty))
+            if length + empty < depth:  # a lower head on another branch is a reorg too, but only its blocks tell
+                changed(story, node, lambda: story.idle(depth))
+            indexer.reach(story)
+        assert dump(indexer.url)["block"] != before["block"]
+        assert count(indexer.url, "SELECT count(*) FROM reorg") == 1
+        assert count(indexer.url, "SELECT depth FROM reorg") == depth
+        assert_equal(indexer.url, fresh(node, database))
+
+
+def test_two_in_a_row_and_on(database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story) as node, Following(settings(node), database()) as indexer:
+        indexer.reach(story)
+        changed(story, node, lambda: story.replace(3, 4, only_aave))
+        indexer.reach(story)
+        changed(story, node, lambda: story.replace(6, 7, only_morpho))
+        indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
+        changed(story, node, lambda: story.idle(20))
+        indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
+
+
+def test_two_before_the_first_is_seen(database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story) as node, Following(settings(node, poll_seconds=0.5), database()) as indexer:
+        indexer.reach(story)
+        changed(story, node, lambda: story.replace(3, 4, only_aave))
+        changed(story, node, lambda: story.replace(9, 10, only_morpho))
+        indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
+
+
+def test_away_and_back_to_the_first_branch(database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story) as node, Following(settings(node), database()) as indexer:
+        indexer.reach(story)
+        before, first = dump(indexer.url), story.snapshot()
+        changed(story, node, lambda: story.replace(4, 5, only_aave))
+        indexer.reach(story)
+
+        def back() -> None:
+            story.cut(5)
+            story.append(first[-4:])
+
+        changed(story, node, back)
+        changed(story, node, lambda: story.go_on(HEAD + 3))
+        indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
+        assert before["position_change"] != []
+
+
+def test_while_the_indexer_was_away(database: Database) -> None:
+    story, url = Story(HEAD), database()
+    with serve(story) as node:
+        index(settings(node), url)
+        story.replace(16, 30, only_morpho, 40)
+        index(settings(node), url)
+        assert_equal(url, fresh(node, database))
+
+
+@pytest.mark.parametrize("span", [1, 7])
+def test_while_backfilling(span: int, database: Database) -> None:
+    """The head is replaced again and again while the indexer comes nearer; finality is deep, so it walks in open blocks."""
+    story = Story(HEAD + 40)
+    chain = {"finality_depth": 130}
+    with serve(story, **chain) as node, Following(settings(node, max_block_range=span), database()) as indexer:
+        for mark, depth in ((30, 100), (50, 90), (80, 60)):
+            wait_for(lambda: min((c["block"] for c in cursors(indexer.url).values()), default=-1) >= mark, mark, indexer)  # noqa: B023
+            changed(story, node, lambda: story.replace(depth, depth + 1, only_aave if mark == 50 else everything))  # noqa: B023
+        indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
+
+
+def test_a_lower_head_is_no_reorg(database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story) as node, Following(settings(node), database()) as indexer:
+        indexer.reach(story)
+        before = dump(indexer.url)
+        node.head = HEAD - 20
+        wait_for(lambda: count(indexer.url, "SELECT head_block FROM chain") == HEAD - 20, "the lower head", indexer)
+        after = dump(indexer.url)
+        assert {name for name in after if after[name] != before[name]} == {"chain"}
+        assert count(indexer.url, "SELECT count(*) FROM reorg") == 0
+        node.head = None
+        changed(story, node, lambda: story.go_on(HEAD + 2))
+        indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
+
+
+def test_over_the_end_of_a_day(database: Database) -> None:
+    """The first branch ends a day (and writes its snapshot) with a block that the second puts into that day."""
+    story = Story(HEAD)
+    ends = [
+        n for n in range(40, HEAD)
+        if story.blocks[n].timestamp // 86_400 != story.blocks[n - 1].timestamp // 86_400 and story.blocks[n - 1].logs
+    ]  # fmt: skip
+    new_day = ends[-1]
+    story = Story(new_day)
+    with serve(story) as node, Following(settings(node), database()) as indexer:
+        indexer.reach(story)
+        snapshots = dump(indexer.url)["protocol_leverage_snapshot"]
+
+        def later() -> None:
+            story.cut(1)
+            story.idle(2)  # 12 and 24 seconds later: still the old day
+            story.go_on(new_day + 12)
+
+        changed(story, node, later)
+        indexer.reach(story)
+        assert dump(indexer.url)["protocol_leverage_snapshot"] != snapshots
+        assert_equal(indexer.url, fresh(node, database))
+
+
+def test_deeper_than_the_kept_window_stops_and_says_what_to_run(database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story, finality_depth=10) as node:
+        with Following(settings(node), database()) as indexer:
+            indexer.reach(story)
+            wait_for(lambda: count(indexer.url, "SELECT finalized_block FROM chain") == HEAD - 10, "finality", indexer)
+            before = dump(indexer.url)
+            changed(story, node, lambda: story.replace(20, 22, nothing))
+            error = indexer.ended()
+        assert isinstance(error, ReorgTooDeep)
+        assert str(HEAD) in str(error) and "leverage rebuild" in error.hint
+        after = dump(indexer.url)
+        assert {name for name in after if after[name] != before[name]} <= {"chain"}
+
+
+def test_rebuilt_after_a_reorg(database: Database) -> None:
+    story = Story(HEAD)
+    with serve(story) as node, Following(settings(node), database()) as indexer:
+        indexer.reach(story)
+        changed(story, node, lambda: story.replace(16, 17, only_morpho))
+        indexer.reach(story)
+    before = dump(indexer.url)
+    chain = settings("http://127.0.0.1:9")
+    for first in (None, HEAD - 20, HEAD - 3, 37):
+        rebuild(chain, indexer.url, from_block=first)
+        after = dump(indexer.url)
+        assert {name: rows for name, rows in after.items() if rows != before[name]} == {}, first
