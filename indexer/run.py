@@ -16,7 +16,7 @@ import psycopg
 
 from indexer import catalog
 from indexer.books import ChainBooks, Group
-from indexer.chain import HeadWatcher, Node, NodePool, Plan, Planner, ReplayNode, follow, open_node
+from indexer.chain import Checks, HeadWatcher, Node, NodePool, Plan, Planner, ReplayNode, follow, open_node
 from indexer.config import ChainSettings
 from indexer.errors import BadConfig, BlockNotYetKnown, DatabaseUnavailable
 from indexer.source import NodeSource, ReplaySource, Source
@@ -115,7 +115,7 @@ def open_source(chain: ChainSettings, replay: Path | None) -> tuple[NodePool | R
     if not chain.rpc:
         raise BadConfig(f"chain {chain.name!r} has no rpc; add rpc = [\"${{ETH_RPC_URL}}\"] or give --replay DIR")
     node = open_node(chain.rpc, chain_id=chain.chain_id, requests_per_second=chain.requests_per_second)
-    return node, NodeSource(node)
+    return node, NodeSource(node, Checks(double_read=chain.double_read))
 
 
 def _run(
@@ -179,6 +179,7 @@ def _steps(
             finality_depth=chain.finality_depth,
             prefetch=chain.prefetch,
             all_headers=_all_headers(chain, node, group),
+            double_read=chain.double_read,
             stop=stop,
             wake=watcher.wait if watcher else None,
             planner=Planner(_plan(chain.max_block_range)),

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from indexer.chain import Node, ReplayNode, fetch_more, fetch_reads
+from indexer.chain import Checks, Node, ReplayNode, fetch_more, fetch_reads
 from indexer.errors import MissingFact
 from indexer.store import reader
 from indexer.types import Answer, Heads, Range, Read, Watch
@@ -36,11 +36,12 @@ class Source(Protocol):
 class NodeSource:
     """A live node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, checks: Checks | None = None) -> None:
         self.node = node
+        self.checks = checks or Checks()
 
     def more(self, part: Range, watch: Watch) -> Range:
-        return fetch_more(self.node, part, watch)
+        return fetch_more(self.node, part, watch, checks=self.checks)
 
     def answers(self, reads: Sequence[Read]) -> list[Answer]:
         try:

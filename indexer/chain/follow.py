@@ -198,7 +198,8 @@ class _Follower:
         single = self._last_of(cursor, target) >= target
         try:
             while not self.stop.is_set():
-                while cursor <= target and len(pending) < self._prefetch:
+                # Begin with one range: what it reveals (factories, reserve listings) the next ones ask for already.
+                while cursor <= target and len(pending) < min(self._prefetch, 1 + done):
                     last = self._last_of(cursor, target)
                     pending.append(self._submit(cursor, last, heads, inline=single))
                     cursor = last + 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from indexer import __version__
 from indexer.commands.context import database, serve
 from indexer.commands.follow import follow
 from indexer.config import DATA_DIR, FILE_NAME, ROOT, Settings, load
@@ -18,12 +20,16 @@ from indexer.store.database import connect
 RECORDING = ROOT / "demo"
 
 
-def demo_settings(data_dir: Path | None = None) -> Settings:
-    """Return the demo's own settings, with its database apart from the real one."""
-    if not (RECORDING / FILE_NAME).is_file():
-        raise BadConfig(f"{RECORDING / FILE_NAME} is not there; the demo needs a checkout of the repository")
-    folder = data_dir or Path.cwd() / DATA_DIR / "demo"
-    return load(RECORDING / FILE_NAME).model_copy(update={"data_dir": folder, "database": None})
+def demo_settings() -> Settings:
+    """Return the demo's own settings. Its database is apart from the real one, and another for another recording."""
+    try:
+        recording = (RECORDING / "chain.jsonl.gz").read_bytes()
+        settings = load(RECORDING / FILE_NAME)
+    except FileNotFoundError:
+        raise BadConfig(f"{RECORDING} has no recording; the demo needs a checkout of the repository") from None
+    version = sha256(f"{__version__} ".encode() + recording).hexdigest()[:8]
+    folder = Path.cwd() / DATA_DIR / f"demo-{version}"
+    return settings.model_copy(update={"data_dir": folder, "database": None})
 
 
 def demo(once: bool, port: int | None, fresh: bool) -> None:

@@ -153,7 +153,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             ELSE greatest(percent_mul_half_up(h.collateral, h.avg_ltv) - h.debt, 0)
         END,
         h.avg_threshold, h.avg_ltv, NULL::numeric, NULL::numeric, h.emode,
-        sorted(h.collateral_assets), sorted(h.debt_assets),
+        hex_list(h.collateral_assets), hex_list(h.debt_assets),
         CASE WHEN cardinality(h.collateral_assets) = 1 THEN h.bonus END,
         CASE WHEN cardinality(h.collateral_assets) = 1 THEN h.price_usd END,
         h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, h.deployment_key, NULL::bigint
@@ -188,8 +188,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(v.bonus) FILTER (WHERE v.counts) AS bonus,
                 max(v.price_usd) FILTER (WHERE v.counts) AS price_usd,
                 coalesce(bool_and(v.rule IS NOT NULL) FILTER (WHERE v.counts), false) AS all_in_emode,
-                coalesce(array_agg(hex(v.asset)) FILTER (WHERE v.counts), '{}') AS collateral_assets,
-                coalesce(array_agg(hex(v.asset)) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
+                coalesce(array_agg(v.asset) FILTER (WHERE v.counts), '{}') AS collateral_assets,
+                coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
                 -- one base currency a pool; NULL when it is not USD (then shown in raw base units only)
                 CASE WHEN bool_and(v.usd IS NOT NULL) THEN min(v.usd) END AS usd
             FROM (

@@ -145,7 +145,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN NOT h.has_debt THEN false ELSE h.max_borrow < h.debt END,
         h.hf, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric,
         h.max_borrow, CASE WHEN h.has_debt THEN h.debt ELSE 0 END, NULL::integer,
-        h.collateral_assets, h.debt_assets,
+        hex_list(h.collateral_assets), hex_list(h.debt_assets),
         -- min(1.15, 1 / (1 - 0.3 * (1 - lltv))), as the contract floors it, in 1/10000
         CASE WHEN h.lltv IS NOT NULL
              THEN div(least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - h.lltv), 1e18))), 1e14) END,
@@ -172,8 +172,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                          THEN coalesce(sum(b.usd) FILTER (WHERE b.side <> 'debt'), 0) END AS assets_usd,
                     CASE WHEN count(*) FILTER (WHERE b.side = 'debt' AND b.usd IS NULL) = 0
                          THEN coalesce(sum(b.usd) FILTER (WHERE b.side = 'debt'), 0) END AS debt_usd,
-                    coalesce(array_agg(hex(b.asset)) FILTER (WHERE b.side = 'collateral'), '{}') AS collateral_assets,
-                    coalesce(array_agg(hex(b.asset)) FILTER (WHERE b.side = 'debt'), '{}') AS debt_assets
+                    coalesce(array_agg(b.asset) FILTER (WHERE b.side = 'collateral'), '{}') AS collateral_assets,
+                    coalesce(array_agg(b.asset) FILTER (WHERE b.side = 'debt'), '{}') AS debt_assets
                 FROM (
                     SELECT p.*, round(p.amount_raw * p.unit * p.price_usd, 18) AS usd
                     FROM position_books(p_chain, p_block, p_account, 'morpho') p

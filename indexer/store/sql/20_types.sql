@@ -76,7 +76,11 @@ END;
 CREATE FUNCTION ratio(a numeric, b numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN round(a::numeric(1000, 36) / nullif(b, 0), 18);
 
--- Lists of assets in one order; most have one entry, which costs nothing.
-CREATE FUNCTION sorted(list text[]) RETURNS text[]
+-- Lists of assets as people read them, in one order; most have one entry, which needs no sorting.
+CREATE FUNCTION hex_list(list bytea[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN cardinality(list) < 2 THEN list ELSE ARRAY(SELECT unnest(list) ORDER BY 1) END;
+RETURN CASE cardinality(list)
+    WHEN 0 THEN '{}'
+    WHEN 1 THEN ARRAY[hex(list[1])]
+    ELSE ARRAY(SELECT hex(u.asset) FROM unnest(list) u (asset) ORDER BY u.asset)
+END;
