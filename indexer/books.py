@@ -254,7 +254,7 @@ class ChainBooks:
         stopped = self._settle_stopped(part, applied) if applied.stopped else []
         step = self._step(part, applied, stopped)
         if not keep_truth:
-            step.logs, step.headers, step.reads = None, (), ()
+            step.logs, step.headers, step.reads, step.heads = None, (), (), None
         self.pump.put(step)
         if all(len(desk.book.positions) <= KEEP_POSITIONS for desk in self.desks.values()):
             return

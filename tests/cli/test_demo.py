@@ -6,27 +6,47 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from indexer.config import ROOT
 
-
-def test_demo_once_indexes_everything_and_prints_a_summary(leverage: Callable) -> None:
-    done = leverage("demo", "--once")
-    assert done.code == 0, done.err
-    assert "aave_v3" in done.out and "morpho_blue" in done.out
-    again = leverage("demo", "--once")
-    assert again.code == 0
-    assert again.out == done.out
+DEMO = str(ROOT / "demo")
 
 
-def test_a_recording_is_replayed_rebuilt_and_shown(leverage: Callable) -> None:
-    demo = str(ROOT / "demo")
-    assert leverage("index", "--replay", demo, "--to", "600").code == 0
-    assert {row["block_number"] for row in json.loads(leverage("status", "--json").out)} == {600}
-    assert leverage("index", "--replay", demo).code == 0
-    before = leverage("export", "position").out
-    assert before.count("\n") > 50
-    Path("leverage.toml").write_text((ROOT / "demo" / "leverage.toml").read_text())
-    assert leverage("rebuild").code == 0
-    assert leverage("export", "position").out == before
-    assert leverage("rebuild", "--from", "500").code == 0
-    assert leverage("export", "position").out == before
+@pytest.fixture
+def out(leverage: Callable) -> Callable[..., str]:
+    """Return a function that runs a command which has to end well, and returns what it printed."""
+
+    def run(*arguments: str) -> str:
+        done = leverage(*arguments)
+        assert done.code == 0, (arguments, done.err)
+        return str(done.out)
+
+    return run
+
+
+def test_demo_once_indexes_everything_and_prints_a_summary(out: Callable[..., str]) -> None:
+    first = out("demo", "--once")
+    assert "aave_v3" in first and "morpho_blue" in first
+    assert out("demo", "--once") == first
+
+
+def test_a_recording_is_replayed_and_rebuilt(out: Callable[..., str]) -> None:
+    def blocks() -> set[int]:
+        return {row["block_number"] for row in json.loads(out("status", "--json"))}
+
+    def positions() -> list[str]:
+        return sorted(out("export", "position").splitlines())
+
+    out("index", "--replay", DEMO, "--to", "600")
+    assert blocks() == {600}
+    out("index", "--replay", DEMO)
+    assert min(blocks()) > 600
+    before = positions()
+    assert len(before) > 50
+
+    Path("leverage.toml").write_text(Path(DEMO, "leverage.toml").read_text())  # rebuild has to know the deployments
+    out("rebuild")
+    assert positions() == before
+    out("rebuild", "--from", "500")
+    assert positions() == before

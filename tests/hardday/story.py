@@ -116,11 +116,11 @@ class Story(FakeChain):
             self.blocks.append(self._copy(block, keep))
         self.idle(empty)
 
-    def idle(self, blocks: int) -> None:
-        """Append blocks without logs."""
+    def idle(self, blocks: int, seconds: int = EMPTY_SECONDS) -> None:
+        """Append blocks without logs, so far apart."""
         for _ in range(blocks):
             top = self.blocks[-1]
-            self.blocks.append(self._block({**top.header, "number": hex(top.number + 1)}, (), top.timestamp + EMPTY_SECONDS))
+            self.blocks.append(self._block({**top.header, "number": hex(top.number + 1)}, (), top.timestamp + seconds))
 
     def _copy(self, block: FakeBlock, keep: Keep) -> FakeBlock:
         return self._block(block.header, tuple(log for log in block.logs if keep(log)), block.timestamp)

@@ -14,6 +14,7 @@ from tests.hardday.database import assert_equal, count, cursors, dump
 from tests.hardday.drive import Following, index, wait_for
 from tests.hardday.story import Keep, Story, everything, nothing, only_aave, only_morpho, serve, settings
 
+DAY = 86_400
 Database = Callable[[], str]
 HEAD = 110
 """Where most stories stand when their branch is replaced: late enough for every kind of row, early enough to be quick."""
@@ -143,26 +144,26 @@ def test_a_lower_head_is_no_reorg(database: Database) -> None:
 
 
 def test_over_the_end_of_a_day(database: Database) -> None:
-    """The first branch ends a day (and writes its snapshot) with a block that the second puts into that day."""
-    story = Story(HEAD)
-    ends = [
-        n for n in range(40, HEAD)
-        if story.blocks[n].timestamp // 86_400 != story.blocks[n - 1].timestamp // 86_400 and story.blocks[n - 1].logs
-    ]  # fmt: skip
-    new_day = ends[-1]
-    story = Story(new_day)
+    """The first branch ends a day, and writes its snapshot, before a block that the second still has in that day."""
+    recorded = Story(HEAD).blocks
+    late = next(
+        n for n in range(60, HEAD)
+        if recorded[n].logs and recorded[n - 1].logs and recorded[n].timestamp // DAY == recorded[n - 1].timestamp // DAY
+    )  # fmt: skip
+    story = Story(late - 1)
+    story.idle(1, DAY)
     with serve(story) as node, Following(settings(node), database()) as indexer:
         indexer.reach(story)
-        snapshots = dump(indexer.url)["protocol_leverage_snapshot"]
+        assert count(indexer.url, "SELECT max(block_number) FROM protocol_leverage_snapshot") == late - 1
 
         def later() -> None:
             story.cut(1)
-            story.idle(2)  # 12 and 24 seconds later: still the old day
-            story.go_on(new_day + 12)
+            story.go_on(late)
+            story.idle(1, DAY)
 
         changed(story, node, later)
         indexer.reach(story)
-        assert dump(indexer.url)["protocol_leverage_snapshot"] != snapshots
+        assert count(indexer.url, "SELECT max(block_number) FROM protocol_leverage_snapshot") == late
         assert_equal(indexer.url, fresh(node, database))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from answers import answers_of, compare, meta_of
+from tests.replay.answers import answers_of, compare, meta_of
 
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.run import follow_chain

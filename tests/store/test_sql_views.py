@@ -97,6 +97,15 @@ def test_blocks_that_cannot_be_answered(book: Any) -> None:
             assert f"block {block} of chain 1" in str(caught.value)
 
 
+def test_a_head_without_header_is_an_error(book: Any) -> None:
+    """The views do not fall silent when the header of a cursor's block is missing."""
+    hold(book, ALICE, 71, "supply", 10, 5)
+    book.execute("DELETE FROM block WHERE block_number = 20")
+    with pytest.raises(psycopg.Error) as caught:
+        book.execute("SELECT * FROM positions")
+    assert caught.value.sqlstate == "LV001"
+
+
 def test_four_accounts(book: Any) -> None:
     """METRICS.md M1 in units of USDC against WETH: (A, D) = (300, 200), (1000, 0), (1500, 300), (90, 95).
 

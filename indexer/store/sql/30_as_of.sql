@@ -43,9 +43,11 @@ END $$;
 CREATE FUNCTION as_of(p_chain bigint, p_block bigint)
 RETURNS TABLE (chain_id bigint, protocol text, as_of_block bigint, as_of_time bigint)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT c.chain_id, c.protocol, coalesce(p_block, c.block_number), b.block_timestamp
+    SELECT c.chain_id, c.protocol, coalesce(p_block, c.block_number),
+        -- the header of a cursor's block is always kept; should it be gone, say so instead of showing nothing
+        coalesce(b.block_timestamp, block_time_of(c.chain_id, coalesce(p_block, c.block_number)))
     FROM cursor c
-    JOIN block b ON b.chain_id = c.chain_id AND b.block_number = coalesce(p_block, c.block_number)
+    LEFT JOIN block b ON b.chain_id = c.chain_id AND b.block_number = coalesce(p_block, c.block_number)
     WHERE assert_covered(p_chain, p_block)
       AND (p_chain IS NULL OR c.chain_id = p_chain)
       AND coalesce(p_block, c.block_number) BETWEEN c.start_block AND c.block_number

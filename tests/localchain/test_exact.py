@@ -1,0 +1,78 @@
+"""The acceptance of exactness: the real contracts live on anvil, indexed over RPC, every answer equal to the last digit.
+
+Each seed is another story: loops, liquidations, bad debt, parameter changes, time jumps. The contracts' own views at the
+checkpoints are the oracle; SQL has to say the same. LEVERAGE_SEEDS=20 runs more seeds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from indexer.config import ChainSettings, DeploymentSettings
+from indexer.run import follow_chain
+from indexer.verify import verify
+from tests.localchain.build import BuildUnavailable
+from tests.localchain.chain import LocalChain
+from tests.localchain.scenario import Scenario
+from tests.localchain.views import collect_views
+from tests.replay.answers import compare
+
+SEEDS = int(os.environ.get("LEVERAGE_SEEDS", "6"))
+STEPS = 160
+CHECKPOINTS = 42
+
+
+def settings(chain: LocalChain) -> ChainSettings:
+    listed = {"aave_v3": "PoolAddressesProvider", "morpho_blue": "Morpho"}
+    return ChainSettings(
+        name="local",
+        chain_id=31337,
+        rpc=(chain.rpc_url,),
+        price_interval_blocks=1,
+        deployment=tuple(
+            DeploymentSettings(protocol=slug, name="local", start_block=0, contracts={name: chain.contracts[name]})
+            for slug, name in listed.items()
+        ),
+    )
+
+
+def spread(checkpoints: list[tuple[int, str]], count: int) -> list[int]:
+    """Return `count` of the checkpoint blocks, evenly over the run and of every kind."""
+    blocks = sorted({block for block, _ in checkpoints})
+    step = max(1, len(blocks) // count)
+    return blocks[::step]
+
+
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_every_answer_of_a_live_chain(seed: int, migrated_database: Callable[[], str]) -> None:
+    version = ("3.0.2", "3.6")[seed % 2]
+    try:
+        chain = LocalChain(aave=version, morpho=True, seed=seed)
+    except BuildUnavailable as error:
+        pytest.skip(str(error))
+    with chain:
+        scenario = Scenario(chain, seed=seed)
+        scenario.setup()
+        scenario.steps(STEPS)
+        blocks = spread(scenario.checkpoints, CHECKPOINTS)
+        answers = collect_views(chain, blocks, scenario.accounts, wallets=False)
+        url = migrated_database()
+        follow_chain(settings(chain), url, to="latest")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT protocol, error FROM cursor WHERE status = 'stopped'").fetchall() == []
+            found = compare(connection, 31337, meta(chain), iter(answers))
+        assert found.mismatches == []
+        assert len(blocks) >= 40
+        assert found.compared.total() > 20_000
+        report = verify(settings(chain), url, sample=10, seed=seed)
+        assert report.differences == []
+        assert report.total > 200
+
+
+def meta(chain: LocalChain) -> dict[str, Any]:
+    return {"tokens": chain.tokens, "contracts": chain.contracts}
