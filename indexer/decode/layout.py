@@ -61,6 +61,8 @@ def _decoder() -> ABIDecoder:
 
 abi_decode = _decoder().decode
 
+_PREFIX = frozenset({"0x"})
+
 _UNDECODABLE = (ValueError, DecodingError, OverflowError)
 """What reading a bad log raises, before it is told as a DecodeError."""
 
@@ -132,7 +134,7 @@ class Layout:
             if any(len(found) != self.topic_count for found in topics):
                 raise ValueError("topic count")
             for n, argument in enumerate(self.indexed, 1):
-                if not all(found[n].startswith("0x") for found in topics):
+                if {found[n][:2] for found in topics} - _PREFIX:
                     raise ValueError("topic without 0x")
                 columns[argument.name] = argument.read([found[n][2:] for found in topics])
             if self.dynamic:
@@ -154,8 +156,8 @@ class Layout:
 
     def _decode_static(self, data: list[str], columns: dict[str, list[Any]]) -> None:
         length = self.data_length
-        if any(len(words) != length or words[:2] != "0x" for words in data):
-            raise ValueError("data length")
+        if set(map(len, data)) - {length} or {words[:2] for words in data} - _PREFIX:
+            raise ValueError("data length or prefix")
         start = 2
         for argument in self.static:
             end = start + 64

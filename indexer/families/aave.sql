@@ -211,8 +211,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     CASE WHEN b.rule IS NULL THEN r.liquidation_bonus_bps ELSE (b.rule ->> 2)::numeric END AS bonus
                 FROM (
                     SELECT
-                        p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset, p.is_collateral, p.amount_raw,
-                        p.price_usd,
+                        p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time,
+                        p.side, p.asset, p.is_collateral, p.amount_raw, p.price_usd,
                         1 / p.unit AS token_unit,
                         CASE WHEN p.oracle_price_raw IS NULL OR p.oracle_quote = 'usd' THEN coalesce(1 / du.unit, 1e-8) END AS usd,
                         p.regime = 'directed_b' AS directed,

@@ -1,4 +1,4 @@
-"""Rows to PostgreSQL's COPY text format, column by column. One list comprehension a column, one join a row."""
+"""Rows to PostgreSQL's COPY formats: text column by column, raw logs binary."""
 
 from __future__ import annotations
 
@@ -64,18 +64,22 @@ def encode(table: Table, names: Sequence[str], columns: Sequence[Sequence[Any]])
     return body + "\n" if body else ""
 
 
-def encode_logs(chain_id: int, logs: Logs) -> str:
-    """Return the COPY text of raw logs, in the order of `writer.LOG_COLUMNS` after chain_id.
+_COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
-    One format string a row: most rows of a backfill are these, and it costs half of what `encode` does.
+
+def encode_logs(chain_id: int, logs: Logs) -> bytes:
+    """Return the binary COPY of raw logs, in the order of `writer.LOG_COLUMNS` after chain_id.
+
+    Most rows of a backfill are these. Each is spelled as hex, its bytes being hex already, and all are turned into bytes
+    at once: as cheap as COPY text here, and half the work for PostgreSQL.
     """
-    return "".join(
-        [
-            f"{chain_id}\t{block}\t{log}\t{tx}\t\\\\x{tx_hash[2:]}\t\\\\x{address[2:]}\t"
-            f"\\\\x{''.join([topic[2:] for topic in topics])}\t\\\\x{data[2:]}\n"
-            for block, log, tx, tx_hash, address, topics, data in zip(
-                logs.block_number, logs.log_index, logs.tx_index, logs.tx_hash, logs.address, logs.topics, logs.data,
-                strict=True,
-            )
-        ]
-    )  # fmt: skip
+    begin = f"000800000008{chain_id:016x}00000008"
+    rows = [
+        f"{begin}{block:016x}00000004{log:08x}00000004{tx:08x}00000020{tx_hash[2:]}00000014{address[2:]}"
+        f"{32 * len(topics):08x}{''.join([topic[2:] for topic in topics])}{len(data) // 2 - 1:08x}{data[2:]}"
+        for block, log, tx, tx_hash, address, topics, data in zip(
+            logs.block_number, logs.log_index, logs.tx_index, logs.tx_hash, logs.address, logs.topics, logs.data,
+            strict=True,
+        )
+    ]  # fmt: skip
+    return b"".join((_COPY_BEGIN, bytes.fromhex("".join(rows)), _COPY_END))

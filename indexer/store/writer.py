@@ -137,9 +137,11 @@ class Writer:
 
     def _copy(self, name: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *, upsert: bool) -> None:
         text = encode(metadata.tables[name], ("chain_id", *names), ([self.chain_id] * len(columns[0]), *columns))
-        self._copy_text(name, names, text, upsert=upsert)
+        self._copy_rows(name, names, text, upsert=upsert)
 
-    def _copy_text(self, name: str, names: Sequence[str], text: str, *, upsert: bool) -> None:
+    def _copy_rows(
+        self, name: str, names: Sequence[str], data: str | bytes, *, upsert: bool, binary: bool = False
+    ) -> None:
         fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
         target = sql.Identifier(name)
         with self.connection.cursor() as cur:
@@ -150,8 +152,9 @@ class Writer:
                         target, sql.Identifier(name)
                     )
                 )
-            with cur.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(target, fields)) as copy:
-                copy.write(text)
+            form = sql.SQL("(FORMAT binary)" if binary else "")
+            with cur.copy(sql.SQL("COPY {} ({}) FROM STDIN {}").format(target, fields, form)) as copy:
+                copy.write(data)
             if upsert:
                 cur.execute(
                     sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT DO NOTHING").format(
@@ -189,7 +192,8 @@ class Writer:
         self._copy("block", BLOCK_COLUMNS, columns, upsert=True)
 
     def _logs(self, logs: Logs, fresh: bool) -> None:
-        self._copy_text("raw_log", LOG_COLUMNS, encode_logs(self.chain_id, logs), upsert=not fresh)
+        data = encode_logs(self.chain_id, logs)
+        self._copy_rows("raw_log", LOG_COLUMNS, data, upsert=not fresh, binary=True)
 
     def _positions(self, changes: Sequence[tuple[Any, ...]]) -> None:
         """Upsert the newest state of every balance that changed."""

@@ -49,7 +49,9 @@ def event(declaration: str) -> dict[str, Any]:
     return {"type": "event", "name": name, "inputs": inputs, "anonymous": False}
 
 
-def raw_log(address: str, signature: str, topics: Sequence[str], data: str, index: int = 0, **more: Any) -> dict[str, Any]:
+def raw_log(
+    address: str, signature: str, topics: Sequence[str], data: str, index: int = 0, **more: Any
+) -> dict[str, Any]:
     """Return a log as eth_getLogs gives it."""
     return {
         "address": address, "topics": [topic(signature), *topics], "data": data, "blockNumber": "0x64",

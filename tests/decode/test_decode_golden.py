@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
@@ -337,7 +336,10 @@ CASES = [
 AMBIGUOUS = {
     "0xa77ea655f8e0fc7227674633ee1da0c52aadd38f825e2dfa8f44d40867ae1745": [
         Ambiguous(
-            "0xa77ea655f8e0fc7227674633ee1da0c52aadd38f825e2dfa8f44d40867ae1745", 146, AAVE_V2_POOL, ("aave_v2", "aave_v3")
+            "0xa77ea655f8e0fc7227674633ee1da0c52aadd38f825e2dfa8f44d40867ae1745",
+            146,
+            AAVE_V2_POOL,
+            ("aave_v2", "aave_v3"),
         )
     ]
 }
@@ -356,11 +358,3 @@ def test_a_named_transaction_did_what_is_known_of_it(case: Case) -> None:
 
 def test_every_receipt_is_named_once() -> None:
     assert sorted(case.tx_hash for case in CASES) == sorted(RECEIPTS)
-
-
-@pytest.mark.parametrize("case", CASES, ids=[case.did[:60] for case in CASES])
-def test_the_places_are_the_receipts(case: Case) -> None:
-    entry = RECEIPTS[case.tx_hash]
-    assert case.place["chain_id"] == entry["chain_id"]
-    assert case.place["block_number"] == int(entry["receipt"]["blockNumber"], 16)
-    assert datetime.fromisoformat(case.place["block_time"]) == datetime.fromtimestamp(entry["block_timestamp"], UTC)

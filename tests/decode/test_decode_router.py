@@ -47,16 +47,14 @@ def test_unknown_topics_and_anonymous_logs_of_watched_contracts_are_left_out() -
 
 @pytest.mark.parametrize("topics", [[], [WHO, WHO]], ids=["missing", "extra"])
 def test_a_known_topic_of_a_watched_contract_with_another_count_raises(topics: list[str]) -> None:
-    logs = logs_of([log(POOL, ONE.topic0, WHO), log(POOL, ONE.topic0, *topics)])
-    for _ in range(2):  # also the second time, when the first good log is remembered
-        with pytest.raises(DecodeError) as caught:
-            watched = router()
-            watched.route(logs_of([log(POOL, ONE.topic0, WHO)]))
-            watched.route(logs)
-        error = caught.value
-        assert (error.argument, error.word) == ("topics", str(1 + len(topics)))
-        assert (error.event, error.tx_hash, error.log_index) == ("Moved(address,address)", tx(1), 1)
-        assert (error.address, error.block_number) == (POOL, 7)
+    watched, good = router(), log(POOL, ONE.topic0, WHO)
+    watched.route(logs_of([good]))  # the good form is remembered and still does not cover the other
+    with pytest.raises(DecodeError) as caught:
+        watched.route(logs_of([good, log(POOL, ONE.topic0, *topics)]))
+    error = caught.value
+    assert (error.argument, error.word) == ("topics", str(1 + len(topics)))
+    assert (error.event, error.tx_hash, error.log_index) == ("Moved(address,address)", tx(1), 1)
+    assert (error.address, error.block_number) == (POOL, 7)
 
 
 def test_the_same_count_of_an_unwatched_contract_raises_nothing() -> None:

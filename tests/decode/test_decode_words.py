@@ -9,7 +9,18 @@ from indexer.decode import words
 
 ONE = "0x" + f"{1:064x}"
 ADDRESS = "0x" + "0" * 24 + "aB" * 20
-NO_ANSWERS = [None, "", "0x", "0x00", ONE[:-1], ONE[:-2], ONE[2:], "0x" + " " * 62 + "01", "0x" + "g" * 64, "0x" + "_" * 64]
+NO_ANSWERS = [
+    None,
+    "",
+    "0x",
+    "0x00",
+    ONE[:-1],
+    ONE[:-2],
+    ONE[2:],
+    "0x" + " " * 62 + "01",
+    "0x" + "g" * 64,
+    "0x" + "_" * 64,
+]
 
 
 @pytest.mark.parametrize("answer", NO_ANSWERS)
