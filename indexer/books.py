@@ -177,6 +177,7 @@ class ChainBooks:
                     self._open(slug)
         row = self._writing.execute(
             "SELECT greatest((SELECT max(block_number) FROM cursor WHERE chain_id = %(c)s), "
+            "(SELECT max(block_number) FROM block WHERE chain_id = %(c)s), "
             "(SELECT max(block_number) FROM raw_log WHERE chain_id = %(c)s))",
             {"c": chain_id},
         ).fetchone()

@@ -70,14 +70,14 @@ def print_summary(console: Console, rows: list[status.Summary]) -> None:
 
 def print_leverage(console: Console, rows: list[status.Leverage]) -> None:
     """Show the leverage of accounts with debt."""
-    table = Table("deployment", "borrowers", "insolvent", "unpriced", "assets $", "debt $", "leverage")
+    table = Table("deployment", "borrowers", "insolvent", "unpriced", "assets $m", "debt $m", "leverage")
     table.title = "Leverage of borrowers, at the head"
     for column in table.columns:
-        column.no_wrap = True
+        column.overflow = "fold"
         column.justify = "left" if column is table.columns[0] else "right"
     for row in rows:
         ratio = "-" if row.leverage is None else f"{row.leverage:.3f}"
-        money = (f"{row.assets_usd:,.0f}", f"{row.debt_usd:,.0f}")
+        money = (f"{row.assets_usd / 10**6:,.3f}", f"{row.debt_usd / 10**6:,.3f}")
         counts = (str(row.n_ok), str(row.n_insolvent), str(row.n_unpriced))
         table.add_row(row.deployment, *counts, *money, ratio)
     console.print(table)

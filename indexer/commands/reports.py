@@ -118,16 +118,29 @@ def export_table(settings: Settings, table: str, format: export.Format, output: 
             export.copy_table(connection, table, format, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
-        partial = output.with_name(output.name + ".partial")
         try:
-            with partial.open("wb") as file:
+            with _complete(output) as file:
                 rows = export.copy_table(connection, table, format, file)
-            partial.replace(output)
         except OSError as error:
             raise BadConfig(f"--output {output}: {error.strerror}; give a path that can be written") from None
-        finally:
-            partial.unlink(missing_ok=True)
     print(f"{rows:,} rows in {output}", file=sys.stderr)
+
+
+@contextmanager
+def _complete(output: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that takes its place at the end. A device or a pipe is written to, never replaced."""
+    place = output.resolve()
+    if place.exists() and not place.is_file():
+        with place.open("wb") as file:
+            yield file
+        return
+    partial = place.with_name(place.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def sql(settings: Settings, arguments: Sequence[str]) -> int:

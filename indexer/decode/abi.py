@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from indexer.decode.layout import Layout
 from indexer.errors import BadConfig
@@ -43,7 +43,7 @@ def contracts(slug: str) -> tuple[str, ...]:
 @cache
 def selector(signature: str) -> str:
     """Return the 4-byte selector of a function, e.g. `decimals()`, as `0x` hex."""
-    return "0x" + keccak(text=signature)[:4].hex()
+    return "0x" + keccak(signature.encode())[:4].hex()
 
 
 def call(signature: str, *words: str | int) -> str:

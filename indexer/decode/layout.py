@@ -13,13 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_abi.codec import ABIDecoder
-from eth_abi.decoding import StringDecoder
-from eth_abi.encoding import TextStringEncoder
-from eth_abi.exceptions import DecodingError
-from eth_abi.grammar import ABIType, TupleType, parse
-from eth_abi.registry import BaseEquals, registry
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from indexer.decode.readers import Reader, reader_for
 from indexer.errors import DecodeError
@@ -49,22 +43,7 @@ class Events:
         return [{name: column[n] for name, column in self.columns.items()} for n in range(len(self))]
 
 
-def _decoder() -> ABIDecoder:
-    """Return eth-abi's decoder, lenient with strings: a contract may emit any bytes, and a name must not stop it."""
-    lenient = registry.copy()  # type: ignore[no-untyped-call]
-    lenient.unregister("string")
-    equals = BaseEquals("string", with_sub=False)  # type: ignore[no-untyped-call]
-    strings = StringDecoder(handle_string_errors="replace")  # type: ignore[no-untyped-call]
-    lenient.register(equals, TextStringEncoder, strings, label="string")
-    return ABIDecoder(lenient)
-
-
-abi_decode = _decoder().decode
-
 _PREFIX = frozenset({"0x"})
-
-_UNDECODABLE = (ValueError, DecodingError, OverflowError)
-"""What reading a bad log raises, before it is told as a DecodeError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +81,7 @@ class Layout:
         layout = Layout(
             name=entry["name"],
             signature=signature,
-            topic0="0x" + keccak(text=signature).hex(),
+            topic0="0x" + keccak(signature.encode()).hex(),
             topic_count=1 + len(indexed),
             indexed=tuple(
                 _Argument(item["name"], item["type"], reader_for("bytes32" if _hashed(item) else item["type"]))
@@ -141,7 +120,7 @@ class Layout:
                 self._decode_dynamic(data, columns)
             else:
                 self._decode_static(data, columns)
-        except _UNDECODABLE:
+        except ValueError:
             self._raise_first_bad(logs, rows)
             raise
         return Events(
@@ -165,10 +144,12 @@ class Layout:
             start = end
 
     def _decode_dynamic(self, data: list[str], columns: dict[str, list[Any]]) -> None:
+        from indexer.decode import dynamic
+
         types = [kind for _, kind in self.dynamic]
-        decoded = [abi_decode(types, _data_bytes(text)) for text in data]
+        decoded = [dynamic.decode(types, _data_bytes(text)) for text in data]
         for n, (name, _) in enumerate(self.dynamic):
-            columns[name] = [_house_form(values[n]) for values in decoded]
+            columns[name] = [dynamic.house_form(values[n]) for values in decoded]
 
     def _raise_first_bad(self, logs: Logs, rows: Sequence[int]) -> None:
         """Find the row and argument that do not decode and say everything needed to look them up."""
@@ -214,6 +195,8 @@ class Layout:
 
     def _first_dynamic_failure(self, data: str) -> tuple[str, str, str] | None:
         """Find the argument by decoding one more at a time; the word is its own or, for a dynamic one, its offset."""
+        from indexer.decode import dynamic
+
         try:
             raw = _data_bytes(data)
         except ValueError as error:
@@ -222,10 +205,10 @@ class Layout:
         start = 2
         for n, (name, kind) in enumerate(self.dynamic):
             try:
-                abi_decode(types[: n + 1], raw)
-            except _UNDECODABLE as error:
+                dynamic.decode(types[: n + 1], raw)
+            except ValueError as error:
                 return name, data[start : start + 64], str(error)
-            start += 64 * _head_words(parse(kind))
+            start += 64 * dynamic.head_words(kind)
         return None
 
 
@@ -235,15 +218,6 @@ def _data_bytes(data: str) -> bytes:
     if data[:2] != "0x" or 2 * len(raw) != len(data) - 2:
         raise ValueError("not 0x and whole bytes of hex")
     return raw
-
-
-def _head_words(kind: ABIType) -> int:
-    """Return how many words an argument takes in the head of the data: one, or all of a static array or tuple."""
-    if kind.is_dynamic:
-        return 1
-    if kind.arrlist:
-        return int(kind.arrlist[-1][0]) * _head_words(kind.item_type)
-    return sum(_head_words(part) for part in kind.components) if isinstance(kind, TupleType) else 1
 
 
 def _canonical(item: dict[str, Any]) -> str:
@@ -269,12 +243,3 @@ def _flatten(item: dict[str, Any], prefix: str) -> list[_Argument]:
     if item["type"] == "tuple":
         return [argument for part in item["components"] for argument in _flatten(part, f"{name}.")]
     return [_Argument(name, item["type"], reader_for(item["type"]))]
-
-
-def _house_form(value: Any) -> Any:
-    """Return an eth-abi value as the readers would: bytes as 0x hex, sequences as tuples; addresses are lower case."""
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, tuple | list):
-        return tuple(_house_form(part) for part in value)
-    return value

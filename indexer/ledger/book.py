@@ -68,6 +68,8 @@ class Book:
     known_tokens: dict[Address, int | None] = field(default_factory=dict)
     params: dict[tuple[int, str, str], int | str | None] = field(default_factory=dict)
     positions: dict[PositionKey, Position] = field(default_factory=dict)
+    complete: bool = False
+    """Every balance that there is is in `positions`: nothing else needs to be loaded."""
     rows: Rows = field(default_factory=Rows)
     answers: Mapping[tuple[int, Address, str], str | None] = field(default_factory=dict)
     timestamps: Mapping[int, int] = field(default_factory=dict)
@@ -158,7 +160,7 @@ class Book:
         """Load the positions that are about to be needed, in one go."""
         missing = {key for key in keys if key not in self.positions}
         if missing:
-            found = self.load(missing)
+            found = {} if self.complete else self.load(missing)
             for key in missing:
                 self.positions[key] = found.get(key) or Position()
 
@@ -246,6 +248,7 @@ class Book:
         """Forget the positions that were loaded longest ago, down to `keep`. Only when all rows are committed."""
         surplus = len(self.positions) - keep
         if surplus > 0:
+            self.complete = False
             for key in list(self.positions)[:surplus]:
                 del self.positions[key]
 

@@ -129,6 +129,7 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
         {"chain": chain_id, "deployments": list(deployments)},
     ):
         book.known_tokens[text(row[0])] = row[1]
+    book.complete = not book.markets  # then there can be no balances yet
 
 
 def stored_logs(connection: Connection, chain_id: int, first: int, last: int, watch: Watch) -> Logs:

@@ -15,7 +15,6 @@ from psycopg.types.json import Jsonb
 
 from indexer.ledger.rows import COLUMNS, Rows
 from indexer.store.copy import encode, encode_logs
-from indexer.store.schema import BY_BLOCK, TRUTH, metadata
 from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 
 LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
@@ -63,7 +62,7 @@ class Writer:
         """Write a step inside the open transaction, or in one of its own."""
         with self.connection.transaction():
             if step.headers:
-                self._blocks(step.headers)
+                self._blocks(step.headers, step.fresh)
             if step.logs is not None and len(step.logs):
                 self._logs(step.logs, step.fresh)
             for answer in step.reads:
@@ -91,6 +90,8 @@ class Writer:
 
         `keep_truth` leaves headers, logs and reads: they are what a rebuild reads.
         """
+        from indexer.store.schema import BY_BLOCK, TRUTH  # SQLAlchemy: not at every start
+
         with self.connection.transaction(), self.connection.cursor() as cur:
             for table in BY_BLOCK:
                 if keep_truth and table in TRUTH:
@@ -136,7 +137,7 @@ class Writer:
         )
 
     def _copy(self, name: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *, upsert: bool) -> None:
-        text = encode(metadata.tables[name], ("chain_id", *names), ([self.chain_id] * len(columns[0]), *columns))
+        text = encode(("chain_id", *names), ([self.chain_id] * len(columns[0]), *columns))
         self._copy_rows(name, names, text, upsert=upsert)
 
     def _copy_rows(
@@ -182,14 +183,14 @@ class Writer:
             found[row[0]] = _joined(found[row[0]], row) if row[0] in found else row
         return list(found.values())
 
-    def _blocks(self, headers: Sequence[Header]) -> None:
+    def _blocks(self, headers: Sequence[Header], fresh: bool) -> None:
         columns = (
             [header.number for header in headers],
             [header.hash for header in headers],
             [header.parent_hash or None for header in headers],
             [header.timestamp for header in headers],
         )
-        self._copy("block", BLOCK_COLUMNS, columns, upsert=True)
+        self._copy("block", BLOCK_COLUMNS, columns, upsert=not fresh)
 
     def _logs(self, logs: Logs, fresh: bool) -> None:
         data = encode_logs(self.chain_id, logs)
@@ -201,10 +202,7 @@ class Writer:
             return
         newest = list({row[:3]: row for row in changes}.values())
         names = COLUMNS["position_change"]
-        text = encode(
-            metadata.tables["position"], ("chain_id", *names),
-            ([self.chain_id] * len(newest), *zip(*newest, strict=True)),
-        )  # fmt: skip
+        text = encode(("chain_id", *names), ([self.chain_id] * len(newest), *zip(*newest, strict=True)))
         fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
         updates = sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names[3:]

@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import json
+import os
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -239,6 +241,23 @@ def test_export_of_what_is_not_there(leverage: Callable, tmp_path: Path) -> None
     assert leverage("export", 'token"; DROP TABLE token; --').code == 2
     assert leverage("export", "token", "--output", "no/such/folder.csv").code == 2
     assert not list(tmp_path.glob("*.csv*"))
+
+
+@pytest.mark.usefixtures("with_tokens")
+def test_export_writes_to_a_pipe_and_through_a_link_and_replaces_neither(leverage: Callable, tmp_path: Path) -> None:
+    """As root, an export to /dev/null must leave /dev/null a device."""
+    expected = leverage("export", "token").out
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor() as threads:
+        read = threads.submit(Path("pipe").read_text)
+        assert leverage("export", "token", "--output", "pipe").code == 0
+        assert read.result(10) == expected
+    assert Path("pipe").is_fifo()
+    Path("there.csv").write_text("old")
+    Path("link.csv").symlink_to("there.csv")
+    assert leverage("export", "token", "--output", "link.csv").code == 0
+    assert Path("link.csv").is_symlink() and Path("there.csv").read_text() == expected
+    assert not list(tmp_path.glob("*.partial"))
 
 
 # -------------------------------------------------------------------------------------------------------------- decode

@@ -64,16 +64,18 @@ class Following:
 
     def reach_block(self, number: int, block_hash: str) -> None:
         """Wait until every running protocol stands on this block and it is noted as the head."""
-        wait_for(lambda: self._stands(number, block_hash), lambda: f"block {number}", self)
+        wait_for(lambda: stands(self.url, number, block_hash), lambda: f"block {number}", self)
 
-    def _stands(self, number: int, block_hash: str) -> bool:
-        with psycopg.connect(self.url) as connection:
-            row = connection.execute(
-                "SELECT coalesce(bool_and(block_hash = %s AND status = 'following') FILTER (WHERE status <> 'stopped'), false), "
-                "(SELECT max(head_block) FROM chain) FROM cursor",
-                (bytes.fromhex(block_hash[2:]),),
-            ).fetchone()
-        return row is not None and row[0] and row[1] == number
+
+def stands(url: str, number: int, block_hash: str) -> bool:
+    """Tell whether every running protocol stands on this block and it is noted as the head."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT coalesce(bool_and(block_hash = %s AND status = 'following') FILTER (WHERE status <> 'stopped'), false), "
+            "(SELECT max(head_block) FROM chain) FROM cursor",
+            (bytes.fromhex(block_hash[2:]),),
+        ).fetchone()
+    return row is not None and row[0] and row[1] == number
 
 
 def wait_for(done: Any, what: Any, following: Following | None = None, seconds: float = PATIENCE) -> None:

@@ -41,11 +41,14 @@ def settings(chain: LocalChain) -> ChainSettings:
     )
 
 
-def spread(checkpoints: list[tuple[int, str]], count: int) -> list[int]:
-    """Return `count` of the checkpoint blocks, evenly over the run and of every kind."""
-    blocks = sorted({block for block, _ in checkpoints})
-    step = max(1, len(blocks) // count)
-    return blocks[::step]
+def spread(checkpoints: list[tuple[int, str]], head: int, count: int) -> list[int]:
+    """Return `count` blocks: checkpoints evenly over the run, filled up with blocks in the middle of things."""
+    named = sorted({block for block, _ in checkpoints})
+    chosen = set(named[:: max(1, len(named) // count)])
+    others = [block for block in range(named[0], head + 1) if block not in chosen]
+    lacking = max(0, count - len(chosen))
+    chosen.update(others[:: max(1, len(others) // max(1, lacking))][:lacking])
+    return sorted(chosen)
 
 
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1))
@@ -59,7 +62,7 @@ def test_every_answer_of_a_live_chain(seed: int, migrated_database: Callable[[],
         scenario = Scenario(chain, seed=seed)
         scenario.setup()
         scenario.steps(STEPS)
-        blocks = spread(scenario.checkpoints, CHECKPOINTS)
+        blocks = spread(scenario.checkpoints, max(block for block, _ in scenario.checkpoints), CHECKPOINTS)
         answers = collect_views(chain, blocks, scenario.accounts, wallets=False)
         url = migrated_database()
         follow_chain(settings(chain), url, to="latest")

@@ -55,6 +55,7 @@ def open_deployment(book: BookLike, deployment: Deployment) -> None:
         book.set_param(deployment.key, "price_oracle", text=deployment.contracts["AaveOracle"])
     if deployment.version:
         book.set_param(deployment.key, "regime", text=regime_of_version(deployment.version))
+        book.set_param(deployment.key, "contract_version", text=deployment.version)
 
 
 def proxy_created(book: BookLike, provider: Address, name: str, proxy: Address, versions: Mapping[int, str]) -> None:
@@ -142,7 +143,7 @@ def mint(book: BookLike, token: Address, account: Address, value: int, increase:
         # a mint that only books interest leaves the scaled balance alone
         scaled = position.shares
         if value != increase:
-            before = balance(DIRECTED_B, side, scaled, position.basis or index)
+            before = balance(DIRECTED_B, side, scaled, position.basis or 0)
             scaled = scaled_from_balance(side, before + value, index)
         delta = scaled - position.shares
     elif value >= increase:
@@ -158,7 +159,7 @@ def burn(book: BookLike, token: Address, account: Address, value: int, increase:
     position = book.position(market.key, account, side)
     discount = _check_increase(book, market, side, account, position, increase, index)
     if market.regime == DIRECTED_B:
-        before = balance(DIRECTED_B, side, position.shares, position.basis or index)
+        before = balance(DIRECTED_B, side, position.shares, position.basis or 0)
         delta = scaled_from_balance(side, before - value, index) - position.shares
     else:
         delta = -ray_div(value + increase, index)
@@ -172,7 +173,8 @@ def balance_transfer(book: BookLike, token: Address, source: Address, target: Ad
     for leg, (account, delta) in enumerate(((source, -scaled), (target, scaled))):
         position = book.position(market.key, account, side)
         position.shares += delta
-        position.basis = index
+        if market.regime != UNSCALED_A:  # 3.0.0 left the accounts' last index alone
+            position.basis = index
         book.book(market.key, account, side, position, leg)
 
 
@@ -195,13 +197,15 @@ def _check_increase(
 ) -> int:
     """Compare the event's accrued interest with the books'. Returns the scaled discount, 0 for every normal token.
 
+    An account that got its balance by a 3.0.0 transfer has no last index: to the contract all of it is interest.
+
     GHO's debt token before 3.4 forgave part of the interest: the missing part was burned as rayDiv(part, index).
     """
     scaled = position.shares
     if not scaled:
         expected = 0
     else:
-        basis = position.basis or index
+        basis = position.basis or 0
         expected = balance(market.regime, side, scaled, index) - balance(market.regime, side, scaled, basis)
     if increase == expected:
         return 0

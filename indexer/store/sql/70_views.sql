@@ -212,8 +212,8 @@ SELECT
     k.chain_id, c.name AS blockchain, k.protocol, k.status, k.start_block, k.block_number AS indexed_block,
     hex(k.block_hash) AS indexed_hash, to_timestamp(b.block_timestamp) AS indexed_time,
     c.head_block, c.safe_block, c.finalized_block,
-    greatest(c.head_block - k.block_number, 0) AS lag_blocks,
-    c.seen_at - b.block_timestamp AS lag_s,
+    CASE WHEN c.head_block IS NOT NULL THEN greatest(c.head_block - k.block_number, 0) END AS lag_blocks,
+    extract(epoch FROM now())::bigint - b.block_timestamp AS lag_s,
     to_timestamp(c.seen_at) AS node_seen_at,
     (SELECT count(*) FROM reorg r WHERE r.chain_id = k.chain_id AND r.seen_at > extract(epoch FROM now()) - 86400) AS reorgs_24h,
     k.error

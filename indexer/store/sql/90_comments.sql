@@ -129,7 +129,7 @@ DECLARE
         'issuer_project', 'project whose claim the token is',
         'kind', 'plain | lending_receipt | debt_token | erc4626 | unclassified',
         'lag_blocks', 'head_block - indexed_block',
-        'lag_s', 'wall-clock second of the node''s last answer minus indexed_time, seconds',
+        'lag_s', 'now minus indexed_time, seconds',
         'latent_bad_debt_usd', 'sum of D - A over insolvent accounts, USD',
         'leg', 'which of several actions of one log',
         'leverage', 'sum of assets / sum of equity of the population; NULL when equity is 0',
