@@ -33,30 +33,32 @@ MarketRef = tuple[int, str]
 # ------------------------------------------------------------------------------------------------ the ledger's side
 
 
-class PositionState(Interface):
-    """One balance: `shares` never grow with interest; `basis` is the index at the last change, where it matters."""
+@dataclass(slots=True)
+class PositionState:
+    """One balance as of its last change: `shares` never grow with interest; `basis` is the index then, where it matters."""
 
-    shares: int
-    basis: int | None
-    is_collateral: bool
+    shares: int = 0
+    basis: int | None = None
+    is_collateral: bool = False
 
 
-class MarketBooks(Interface):
-    """A market's stored books; see the columns of `market_state` for units."""
+@dataclass(slots=True)
+class MarketBooks:
+    """A market's stored books; fields and units as in the table `market_state`."""
 
     key: int
     regime: str
-    accrued_at: int
-    supply_index: int | None
-    debt_index: int | None
-    supply_rate: int | None
-    debt_rate: int | None
-    supply_shares: int
-    debt_shares: int
-    supply_assets: int | None
-    debt_assets: int | None
-    rate_at_target: int | None
-    fee: int | None
+    accrued_at: int = 0
+    supply_index: int | None = None
+    debt_index: int | None = None
+    supply_rate: int | None = None
+    debt_rate: int | None = None
+    supply_shares: int = 0
+    debt_shares: int = 0
+    supply_assets: int | None = None
+    debt_assets: int | None = None
+    rate_at_target: int | None = None
+    fee: int | None = None
 
 
 class BookLike(Interface):

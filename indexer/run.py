@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +164,7 @@ def _plan(most: int | None) -> Plan:
 
 def _steps(
     chain: ChainSettings, books: ChainBooks, node: Node, group: Group, to: Target | None, stop: threading.Event
-) -> Iterator[Step]:
+) -> Generator[Step]:
     start, recent = books.position(group)
     watcher = HeadWatcher(chain.ws[0]) if chain.ws and to is None else None
     try:

@@ -110,8 +110,8 @@ def _books(
         chosen = set(accounts)
 
         def mine(row: Mapping[str, Any], name: str = deployment.name) -> bool:
-            same = row["deployment"] == name and row["project"] == covered.protocol.project
-            return same and row["version"] == covered.protocol.version
+            protocol = covered.protocol
+            return (row["deployment"], row["project"], row["version"]) == (name, protocol.project, protocol.version)
 
         found.append(
             Books(

@@ -105,7 +105,7 @@ def render(url: str) -> str:
     contents = [f"* {kind}: {', '.join(_link(name) for name in sorted(found))}" for kind, found in names.items()]
     parts = [HEAD, "\n".join([*contents, "* [Transaction types](#transaction-types)"]) + "\n", "## Views\n"]
     parts += [_view(name, comment, columns) for name, (comment, columns) in views.items()]
-    parts += ["## Functions\n", *(_function(*row, views=views) for row in functions)]
+    parts += ["## Functions\n", *(_function(views, *row) for row in functions)]
     parts += ["## Tables\n", *(_table(table) for table in tables), _types()]
     return "\n".join(parts)
 
@@ -127,7 +127,7 @@ def _view(name: str, comment: str, columns: Iterable[tuple[str, str, str]]) -> s
 
 
 def _function(
-    name: str, arguments: str, comment: str, result: str, columns: list[str] | None, views: dict[str, Any]
+    views: dict[str, Any], name: str, arguments: str, comment: str, result: str, columns: list[str] | None
 ) -> str:
     lines = [f"### {name}\n", f"`{name}({_plain(arguments)})`: {_sentence(comment)}\n"]
     if columns is None:

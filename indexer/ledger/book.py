@@ -12,44 +12,16 @@ from typing import TypeVar
 
 from indexer.errors import BadData, MissingFact, NegativeBalance, UnknownMarket
 from indexer.ledger.rows import Rows
-from indexer.protocol import Deployment, Listing, MarketFacts, MarketRef
+from indexer.protocol import Deployment, Listing, MarketBooks, MarketFacts, MarketRef, PositionState
 from indexer.types import Address, key64
 
 PositionKey = tuple[int, Address, str]
 """(market_key, account, side)."""
 
 
-@dataclass(slots=True)
-class Position:
-    """One balance as of the last change; fields as in `position_change`."""
-
-    shares: int = 0
-    basis: int | None = None
-    is_collateral: bool = False
-
-
-@dataclass(slots=True)
-class Market:
-    """A market's stored books; fields and units as in `market_state`."""
-
-    key: int
-    regime: str
-    accrued_at: int = 0
-    supply_index: int | None = None
-    debt_index: int | None = None
-    supply_rate: int | None = None
-    debt_rate: int | None = None
-    supply_shares: int = 0
-    debt_shares: int = 0
-    supply_assets: int | None = None
-    debt_assets: int | None = None
-    rate_at_target: int | None = None
-    fee: int | None = None
-
-
 BadDataT = TypeVar("BadDataT", bound=BadData)
 
-LoadPositions = Callable[[Iterable[PositionKey]], Mapping[PositionKey, Position]]
+LoadPositions = Callable[[Iterable[PositionKey]], Mapping[PositionKey, PositionState]]
 
 
 @dataclass(slots=True)
@@ -61,13 +33,13 @@ class Book:
     project: str
     load: LoadPositions
     deployments: dict[Address, Deployment] = field(default_factory=dict)
-    markets: dict[MarketRef, Market] = field(default_factory=dict)
+    markets: dict[MarketRef, MarketBooks] = field(default_factory=dict)
     listings: dict[MarketRef, Listing] = field(default_factory=dict)
-    tokens: dict[Address, tuple[Market, str]] = field(default_factory=dict)
+    tokens: dict[Address, tuple[MarketBooks, str]] = field(default_factory=dict)
     assets: dict[Address, Address] = field(default_factory=dict)
     known_tokens: dict[Address, int | None] = field(default_factory=dict)
     params: dict[tuple[int, str, str], int | str | None] = field(default_factory=dict)
-    positions: dict[PositionKey, Position] = field(default_factory=dict)
+    positions: dict[PositionKey, PositionState] = field(default_factory=dict)
     complete: bool = False
     """Every balance that there is is in `positions`: nothing else needs to be loaded."""
     rows: Rows = field(default_factory=Rows)
@@ -75,7 +47,7 @@ class Book:
     timestamps: Mapping[int, int] = field(default_factory=dict)
     block_number: int = 0
     log_index: int = 0
-    _dirty: dict[int, Market] = field(default_factory=dict)
+    _dirty: dict[int, MarketBooks] = field(default_factory=dict)
     _new_markets: set[int] = field(default_factory=set)
     _new_tokens: dict[Address, tuple[int, str, str | None, Address | None]] = field(default_factory=dict)
 
@@ -98,7 +70,7 @@ class Book:
 
     # ------------------------------------------------------------------------------------------------ markets
 
-    def market(self, ref: MarketRef) -> Market:
+    def market(self, ref: MarketRef) -> MarketBooks:
         """Return a market. Raises UnknownMarket when no event listed it."""
         try:
             return self.markets[ref]
@@ -109,7 +81,7 @@ class Book:
         """Return whether a market was listed."""
         return ref in self.markets
 
-    def markets_of(self, deployment_key: int) -> list[Market]:
+    def markets_of(self, deployment_key: int) -> list[MarketBooks]:
         """Return every market of a deployment."""
         return [market for (key, _), market in self.markets.items() if key == deployment_key]
 
@@ -117,22 +89,22 @@ class Book:
         """Return the asset that a receipt or debt token is about."""
         return self.assets[token]
 
-    def market_of_token(self, token: Address) -> tuple[Market, str]:
+    def market_of_token(self, token: Address) -> tuple[MarketBooks, str]:
         """Return the market and side that a receipt or debt token stands for."""
         try:
             return self.tokens[token]
         except KeyError:
             raise self._located(UnknownMarket(f"{self.protocol}: token {token} belongs to no listed market")) from None
 
-    def touch(self, market: Market) -> None:
+    def touch(self, market: MarketBooks) -> None:
         """Note that a market's books change in this block: its state at the block's end becomes a row."""
         self._dirty[market.key] = market
 
-    def add_market(self, ref: MarketRef, listing: Listing) -> Market:
+    def add_market(self, ref: MarketRef, listing: Listing) -> MarketBooks:
         """List a market at this block; a second listing of one market replaces the first (a reserve listed anew)."""
         deployment_key, native_id = ref
         market_id = f"{self.protocol}:{self.chain_id}:{listing.native_id}"
-        market = Market(
+        market = MarketBooks(
             key64(market_id), listing.regime, supply_index=listing.supply_index, debt_index=listing.debt_index,
             supply_rate=None if listing.supply_index is None else 0,
             debt_rate=None if listing.debt_index is None else 0,
@@ -147,7 +119,7 @@ class Book:
         self.touch(market)
         return market
 
-    def know_market(self, ref: MarketRef, listing: Listing, market: Market) -> None:
+    def know_market(self, ref: MarketRef, listing: Listing, market: MarketBooks) -> None:
         """Register a market that is already in the tables."""
         self.markets[ref], self.listings[ref] = market, listing
         for token, side in ((listing.supply_token, "supply"), (listing.debt_token, "debt")):
@@ -162,21 +134,21 @@ class Book:
         if missing:
             found = {} if self.complete else self.load(missing)
             for key in missing:
-                self.positions[key] = found.get(key) or Position()
+                self.positions[key] = found.get(key) or PositionState()
 
-    def position(self, market_key: int, account: Address, side: str) -> Position:
+    def position(self, market_key: int, account: Address, side: str) -> PositionState:
         """Return a balance, zero when the account never had one."""
         key = (market_key, account, side)
         position = self.positions.get(key)
         if position is None:
             if market_key in self._new_markets:  # listed in this step: no table can have it yet
-                position = self.positions[key] = Position()
+                position = self.positions[key] = PositionState()
             else:
                 self.prefetch((key,))
                 position = self.positions[key]
         return position
 
-    def book(self, market_key: int, account: Address, side: str, position: Position, leg: int = 0) -> None:
+    def book(self, market_key: int, account: Address, side: str, position: PositionState, leg: int = 0) -> None:
         """Put out the state of a balance after a change. Raises NegativeBalance below zero."""
         if position.shares < 0:
             raise self._located(

@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 
-from indexer.ledger.book import LoadPositions, Market, Position, PositionKey
+from indexer.ledger.book import LoadPositions, PositionKey
 from indexer.ledger.desk import Desk
-from indexer.protocol import Deployment, Listing
+from indexer.protocol import Deployment, Listing, MarketBooks, PositionState
 from indexer.store.writer import CursorRow
 from indexer.types import Answer, BlockRef, Header, Logs, Read, Watch
 
@@ -59,7 +59,7 @@ def finalized_block(connection: Connection, chain_id: int) -> int | None:
 def position_loader(connect: Callable[[], Connection], chain_id: int) -> LoadPositions:
     """Return the function with which a Book loads balances: one query for any number of keys."""
 
-    def load(keys: Iterable[PositionKey]) -> Mapping[PositionKey, Position]:
+    def load(keys: Iterable[PositionKey]) -> Mapping[PositionKey, PositionState]:
         wanted = list(keys)
         found = connect().execute(
             """
@@ -74,7 +74,7 @@ def position_loader(connect: Callable[[], Connection], chain_id: int) -> LoadPos
             ),
         )  # fmt: skip
         return {
-            (row[0], text(row[1]), row[2]): Position(int(row[3]), number(row[4]), row[5]) for row in found
+            (row[0], text(row[1]), row[2]): PositionState(int(row[3]), number(row[4]), row[5]) for row in found
         }
 
     return load
@@ -107,7 +107,7 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
             native, row[2], row[9], text(row[3]), hexed(row[4]), hexed(row[5]), hexed(row[6]), hexed(row[7])
         )
         numbers = [number(value) for value in row[11:21]]
-        market = Market(row[8], row[9], row[10], *numbers)  # type: ignore[arg-type]
+        market = MarketBooks(row[8], row[9], row[10], *numbers)  # type: ignore[arg-type]
         # a market's reference ends its readable id: Aave's asset, Morpho's market id
         book.know_market((row[0], native.rsplit(":", 1)[-1]), listing, market)
     for row in connection.execute(

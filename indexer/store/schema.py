@@ -8,6 +8,7 @@ Views    relations for people (text hex, decimals applied, USD) are in `store/sq
 
 from __future__ import annotations
 
+from typing import Any
 from sqlalchemy import Index, MetaData, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -37,7 +38,7 @@ metadata = MetaData(
     }
 )
 
-BY_CHAIN = {"postgresql_partition_by": "LIST (chain_id)"}
+BY_CHAIN: dict[str, Any] = {"postgresql_partition_by": "LIST (chain_id)"}
 """The big tables are partitioned by chain; a default partition takes every chain until one is split off."""
 
 # ------------------------------------------------------------------------------------------------ operation

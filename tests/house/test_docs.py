@@ -103,7 +103,7 @@ def keys_told(heading: str) -> dict[str, str]:
     """Return key -> default as the section's table gives them."""
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     section = re.split(r"^## ", text.split(f"\n{heading}", 1)[1], flags=re.MULTILINE)[0]
-    return dict(re.findall(r"^\| `(\w+)` \|(?: (.*?))? \|", section, re.MULTILINE))
+    return {key: default.strip() for key, default in re.findall(r"^\| `(\w+)` \|([^|]*)\|", section, re.MULTILINE)}
 
 
 @pytest.mark.parametrize(("heading", "model", "hidden"), TABLES, ids=[table[0] for table in TABLES])
