@@ -247,6 +247,28 @@ class ChainBooks:
         blocks = reader.recent_blocks(self._reading, self.chain.chain_id, group.after, group.after)
         return (blocks[-1] if blocks else None), recent
 
+    def unproven(self, group: Group) -> list[Range]:
+        """Return the logs that were committed above the finalized block, by protocol, also of those that stopped.
+
+        A node may have left some out; they are read again before their blocks are final, whichever process does it.
+        """
+        chain_id = self.chain.chain_id
+        final = reader.finalized_block(self._reading, chain_id)
+        first = max(-1 if final is None else final, group.after - 4096) + 1
+        found = []
+        for slug, row in self.cursors.items():
+            last = min(row.block_number, group.after)
+            if last >= first:
+                desk = self.desks.get(slug) or self._load(slug)
+                # a contract found in these blocks was not asked for in those before
+                known = reader.contracts_before(self._reading, chain_id, slug, first)
+                watch = Watch(known, desk.watch().topics)
+                logs = reader.stored_logs(self._reading, chain_id, first, last, watch)
+                hashes = {ref.number: ref.hash for ref in reader.recent_blocks(self._reading, chain_id, first, last)}
+                logs.block_hash[:] = [hashes[number] for number in logs.block_number]
+                found.append(Range(first, last, logs, (), Heads(last, None, final), watch))
+        return found
+
     # ---------------------------------------------------------------------------------------------------- steps
 
     def apply(self, part: Range, *, keep_truth: bool = True) -> None:
@@ -287,7 +309,7 @@ class ChainBooks:
                 applied = apply_range(part, self.desks.values(), self.source, self._prices)
                 stopped = self._settle_stopped(part, applied) if applied.stopped else []
                 step = self._step(part, applied, [*stopped, *others])
-                step.fresh = False
+                step.fresh, step.final = False, None
                 self.writer.write(step)
                 self._snapshots(step)
                 if old:
@@ -318,6 +340,8 @@ class ChainBooks:
 
     def finalize(self, block: BlockRef) -> None:
         """Note that nothing up to a block can change any more."""
+        if not self._complete():
+            return
         self.drain()
         self._writing.execute(
             "UPDATE chain SET finalized_block = greatest(finalized_block, %s) WHERE chain_id = %s",
@@ -349,7 +373,17 @@ class ChainBooks:
         fresh = part.first > self._highest
         self._highest = max(self._highest, part.last)
         headers = sorted(applied.headers.values())
-        return StepRows(cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first)
+        final = part.last if part.last <= (part.heads.finalized or -1) and self._complete() else None
+        return StepRows(
+            cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first, final
+        )
+
+    def _complete(self) -> bool:
+        """Tell whether no other protocol has rows further on, which this group's look at the chain proves nothing of."""
+        return all(
+            slug in self.desks or row.status == "stopped" or row.block_number < row.start_block
+            for slug, row in self.cursors.items()
+        )
 
     def _settle_stopped(self, part: Range, applied: Applied) -> list[CursorRow]:
         """Book a stopped desk up to the block before the bad one and take it out of the group."""

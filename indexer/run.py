@@ -173,6 +173,7 @@ def _steps(
             start=start,
             start_block=group.first,
             recent=recent,
+            unproven=books.unproven(group),
             watch=books.watch,
             to=to,
             poll_seconds=chain.poll_seconds,

@@ -7,19 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from api.answers import Answer, documented, example_list, listed
-from api.deps import (
-    Account,
-    AsOfList,
-    Connection,
-    DeploymentFilter,
-    ProtocolFilter,
-    check_account,
-    check_scope,
-    only_known_parameters,
-    page_of,
-)  # fmt: skip
+from api.deps import Account, AsOfList, Connection, DeploymentFilter, ProtocolFilter, only_known_parameters, page_of
 from api.paging import Page
 from api.schemas import AccountLeverage, Envelope, Health, Position
+from api.scope import check_account, check_scope  # fmt: skip
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], dependencies=[Depends(only_known_parameters)])

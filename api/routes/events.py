@@ -7,18 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.answers import Answer, documented, example_list, listed
-from api.deps import (
-    ADDRESS,
-    AsOfList,
-    Connection,
-    DeploymentFilter,
-    ProtocolFilter,
-    check_scope,
-    only_known_parameters,
-    page_of,
-)  # fmt: skip
+from api.deps import ADDRESS, AsOfList, Connection, DeploymentFilter, ProtocolFilter, only_known_parameters, page_of
 from api.paging import INT64_MAX, Page
 from api.schemas import Envelope, Liquidation
+from api.scope import check_scope  # fmt: skip
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(only_known_parameters)])

@@ -7,18 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.answers import Answer, documented, example_list, listed
-from api.deps import (
-    AsOfList,
-    Connection,
-    DeploymentFilter,
-    Protocol,
-    check_scope,
-    only_known_parameters,
-    page_of,
-    unix_seconds,
-)  # fmt: skip
+from api.deps import AsOfList, Connection, DeploymentFilter, Protocol, only_known_parameters, page_of, unix_seconds
 from api.paging import Page
 from api.schemas import Envelope, ProtocolLeverage
+from api.scope import check_scope  # fmt: skip
 from indexer.store import queries
 
 router = APIRouter(

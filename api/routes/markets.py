@@ -14,14 +14,13 @@ from api.deps import (
     Connection,
     DeploymentFilter,
     ProtocolFilter,
-    check_protocol,
-    check_scope,
     only_known_parameters,
     page_of,
-)  # fmt: skip
+)
 from api.paging import Page
 from api.problems import not_found
 from api.schemas import Envelope, Market
+from api.scope import check_protocol, check_scope  # fmt: skip
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1/markets", tags=["markets"], dependencies=[Depends(only_known_parameters)])

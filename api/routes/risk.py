@@ -8,17 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.answers import Answer, documented, example_list, listed
-from api.deps import (
-    AsOfList,
-    Connection,
-    DeploymentFilter,
-    ProtocolFilter,
-    check_scope,
-    only_known_parameters,
-    page_of,
-)  # fmt: skip
+from api.deps import AsOfList, Connection, DeploymentFilter, ProtocolFilter, only_known_parameters, page_of
 from api.paging import Page
 from api.schemas import AtRisk, Envelope
+from api.scope import check_scope  # fmt: skip
 from indexer.store import queries
 
 router = APIRouter(

@@ -51,6 +51,7 @@ def follow(
     start: BlockRef | None,
     start_block: int,
     recent: Sequence[BlockRef] = (),
+    unproven: Sequence[Range] = (),
     watch: Callable[[], Watch],
     to: int | Literal["latest", "finalized"] | None = None,
     poll_seconds: float = 1.0,
@@ -67,7 +68,8 @@ def follow(
     """Yield what happens on the chain after `start`, for ever or until block `to` is reached.
 
     Shape   `start` is the last committed block (None: begin at `start_block`); `recent` the committed blocks from the last
-            finalized one upward, ascending. `watch` is asked before each request, in the caller's thread; a Range says
+            finalized one upward, ascending; `unproven` the logs that were committed above it, which are read again
+            before they are final (ranges may overlap, each with its own watch). `watch` is asked before each request, in the caller's thread; a Range says
             what it was asked with, and `fetch_more` completes it. A Range whose `last` is at or below its
             `heads.finalized` is final already; `Finalized` tells the same now and then, and never decreases.
             A Reorg may have an ancestor whose branch has the committed hashes again: logs that a node had left out.
@@ -89,6 +91,7 @@ def follow(
         stop or threading.Event(),
         planner or Planner(),
     )
+    follower.prove(unproven)
     follower.pause = lambda: (wake or follower.stop.wait)(poll_seconds)
     try:
         yield from follower.steps()
@@ -167,6 +170,10 @@ class _Follower:
                 yield Idle(heads)
                 self.pause()
 
+    def prove(self, committed: Sequence[Range]) -> None:
+        """Note logs that an earlier run committed above the finalized block."""
+        self._unproven = [_Unproven(part.first, part.last, part.watch, fingerprint(part.logs)) for part in committed]
+
     def close(self) -> None:
         """Stop the threads and what they wait for."""
         assert self._checks.stop is not None
@@ -185,9 +192,11 @@ class _Follower:
             self._keep([self._node.headers([self._next - 1])[0].ref])
             self._announced = self._next - 1
         linked = self._final < self._next <= target  # then the next header's parent hash tells of a reorg
-        if not linked and self._replaced(heads):
-            yield from self._reorg()
-            return
+        if not linked:
+            if self._replaced(heads):
+                yield from self._reorg()
+                return
+            yield from self._finalize()  # what an earlier run committed is proven before more is built upon it
         yield from self._advance(target, heads)
         yield from self._finalize()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def demo(once: bool, port: int | None, fresh: bool) -> None:
         _remove(settings.data_dir)
     with database(settings) as url:  # held to the end, so that the server is not stopped in between
         follow(settings, settings.chains, to="latest", replay=RECORDING)
-        console = Console()
+        console = Console(width=None if sys.stdout.isatty() else 120)
         for chain in settings.chains:
             with connect(url) as connection:
                 print_summary(console, status.summary(connection, chain.chain_id))

@@ -46,6 +46,7 @@ class Screen:
         self._last: dict[str, Progress] = {}
         self._shown: dict[str, float] = {}
         self._told: dict[str, Progress] = {}
+        self._begin = time.monotonic()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Screen:
@@ -69,7 +70,7 @@ class Screen:
             now = time.monotonic()
             if progress.chain not in self._starts:
                 task = self._bars.add_task(progress.chain, total=None, text="")
-                self._starts[progress.chain] = _Start(now, progress.block_number, task)
+                self._starts[progress.chain] = _Start(self._begin, progress.first_block - 1, task)
             self._last[progress.chain] = progress
             if self.console.is_terminal:
                 self._bars.update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -48,20 +49,20 @@ class Router:
 
         Raises  DecodeError for a known topic of a watched contract whose topic count fits no form of the event
         """
-        groups: dict[tuple[str, str, int], Route] = {}
-        memo = self._memo
+        alike: defaultdict[tuple[Address, Hash, int], list[int]] = defaultdict(list)
         for row, (address, topics) in enumerate(zip(logs.address, logs.topics, strict=True)):
-            if not topics:
-                continue
-            key = (address, topics[0], len(topics))
+            if topics:
+                alike[address, topics[0], len(topics)].append(row)
+        groups: dict[tuple[str, Hash, int], Route] = {}
+        memo = self._memo
+        for key, rows in alike.items():
             if key not in memo:
-                memo[key] = self._find(logs, row)
+                memo[key] = self._find(logs, rows[0])
             found = memo[key]
             if found is not None:
-                group = (found[0], key[1], key[2])
-                if group not in groups:
-                    groups[group] = Route(found[0], found[1], [])
-                groups[group].rows.append(row)
+                groups.setdefault((found[0], key[1], key[2]), Route(*found, [])).rows.extend(rows)
+        for route in groups.values():
+            route.rows.sort()  # runs of several emitters, back into chain order
         return list(groups.values())
 
     def _find(self, logs: Logs, row: int) -> tuple[str, Layout] | None:

@@ -132,6 +132,15 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
     book.complete = not book.markets  # then there can be no balances yet
 
 
+def contracts_before(connection: Connection, chain_id: int, protocol: str, block: int) -> frozenset[str]:
+    """Return a protocol's contracts that were found below a block."""
+    found = connection.execute(
+        "SELECT address FROM contract WHERE chain_id = %s AND protocol = %s AND block_number < %s",
+        (chain_id, protocol, block),
+    )
+    return frozenset(text(row[0]) for row in found)
+
+
 def stored_logs(connection: Connection, chain_id: int, first: int, last: int, watch: Watch) -> Logs:
     """Return kept logs of `first..last` that a watch asks for, in chain order, as the node once sent them."""
     logs = Logs()

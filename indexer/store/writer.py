@@ -49,6 +49,8 @@ class StepRows:
     fresh: bool = True
     first: int | None = None
     """The step's first block, for metric history."""
+    final: int | None = None
+    """The step's last block where the step is final as it is; else `Finalized` says so, after a second look."""
 
 
 class Writer:
@@ -77,7 +79,7 @@ class Writer:
             for cursor in step.cursors:
                 self._cursor(cursor)
             if step.heads is not None:
-                self.saw(step.heads)
+                self.saw(step.heads, final=step.final)
 
     def forget(self, protocol: str) -> None:
         """Delete the listing of a protocol (its cursor and listed contracts), to be opened anew."""
@@ -126,14 +128,15 @@ class Writer:
             (self.chain_id, first.number, bytes.fromhex(first.hash[2:]), depth, wall_clock),
         )
 
-    def saw(self, heads: Heads, wall_clock: int | None = None) -> None:
-        """Note what the node last said of the chain's heads."""
+    def saw(self, heads: Heads, wall_clock: int | None = None, final: int | None = None) -> None:
+        """Note what the node last said of the chain's heads, and `final`, up to which committed rows are proven."""
         self.connection.execute(
             """
-            UPDATE chain SET head_block = %s, safe_block = %s, finalized_block = %s, seen_at = coalesce(%s, seen_at)
+            UPDATE chain SET head_block = %s, safe_block = %s, finalized_block = greatest(finalized_block, %s),
+                seen_at = coalesce(%s, seen_at)
             WHERE chain_id = %s
             """,
-            (heads.latest, heads.safe, heads.finalized, wall_clock, self.chain_id),
+            (heads.latest, heads.safe, final, wall_clock, self.chain_id),
         )
 
     def _copy(self, name: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *, upsert: bool) -> None:

@@ -9,14 +9,18 @@ import pytest
 
 from indexer.chain import NodePool, RpcNode
 from indexer.errors import BadConfig, LeverageError
-from tests.fakenode import Faults
+from bench.evm import bloom_hex, bloom_of_logs, topic0
+from tests.fakenode import FakeBlock, Faults
 from tests.hardday.database import assert_equal, count, cursors, differences, dump
-from tests.hardday.drive import Following, index
+from tests.hardday.drive import Following, index, wait_for
 from tests.hardday.story import Keep, Story, everything, serve, settings
 
 Database = Callable[[], str]
 HEAD = 100
 FINALITY = 20
+PRICE = topic0("AssetPriceUpdated(address,uint256,uint256)")
+LOGS = "SELECT count(*) FROM raw_log WHERE block_number = %s AND log_index = %s"
+MINT = topic0("Mint(address,address,uint256,uint256,uint256)")
 
 LIES: dict[str, dict[str, float]] = {
     "breaks off": {"garbage": 0.15, "truncated": 0.15, "server_error": 0.15},
@@ -125,3 +129,44 @@ def test_a_node_that_never_gives_a_range_is_named(database: Database) -> None:
             index(settings(node), url)
         assert str(told.value)
         assert count(url, "SELECT count(*) FROM position_change") == 0
+
+
+@pytest.mark.parametrize("away", [0, 40])
+def test_a_log_left_out_at_the_head_is_found_by_the_next_process(away: int, database: Database) -> None:
+    """One of several like it is missing, which no bloom tells, and the process ends before its block is final."""
+    story = Story(HEAD)
+    whole = next(b for b in story.blocks[HEAD - 8 :] if sum(log["topics"][0] == PRICE for log in b.logs) > 2)
+    place, url = whole.number, database()
+    gone = next(n for n, log in enumerate(whole.logs) if log["topics"][0] == PRICE)
+    with serve(story, finality_depth=FINALITY) as node:
+        story.blocks[place] = FakeBlock(whole.header, whole.logs[:gone] + whole.logs[gone + 1 :])
+        index(settings(node), url)
+        story.blocks[place] = whole
+        assert count(url, LOGS, place, gone) == 0
+        story.idle(away)
+        with Following(settings(node), url) as indexer:
+            indexer.reach(story)
+            with node.lock:
+                story.idle(FINALITY + 3)
+            indexer.reach(story)
+            wait_for(lambda: count(url, LOGS, place, gone) == 1, "the log", indexer)
+            indexer.reach(story)
+        assert_equal(url, index(settings(node), database()))
+
+
+def test_a_protocol_stopped_by_a_log_left_out_is_freed_when_that_log_is_found(database: Database) -> None:
+    story = Story(HEAD)
+    place = next(n for n in range(HEAD - 6, HEAD) if any(log["topics"][0] == MINT for log in story.blocks[n].logs))
+    whole, url = story.blocks[place], database()
+    with serve(story, finality_depth=FINALITY) as node:
+        bad = FakeBlock(whole.header, tuple(log for log in whole.logs if log["topics"][0] != MINT))
+        story.blocks[place] = FakeBlock({**bad.header, "logsBloom": bloom_hex(bloom_of_logs(bad.logs))}, bad.logs)
+        with Following(settings(node), url) as indexer:
+            indexer.reach(story)
+            with node.lock:
+                story.blocks[place] = whole
+                story.go_on(HEAD + 60)
+            wait_for(lambda: {c["block"] for c in cursors(url).values()} == {HEAD + 60}, "both at the head", indexer)
+            indexer.reach(story)
+        assert {row["status"] for row in cursors(url).values()} == {"following"}
+        assert_equal(url, index(settings(node), database()))
