@@ -37,6 +37,8 @@ class Pool:
             timeout=settings.pool_wait_seconds,
             kwargs={"application_name": "leverage api", "connect_timeout": 5},
             configure=lambda connection: configure(connection, settings.statement_timeout_ms),
+            # a connection that the server closed meanwhile is replaced before a request gets it; one round trip
+            check=ConnectionPool.check_connection,
             name="api",
             open=False,
         )

@@ -24,15 +24,16 @@ def once(
         node_before, server_before, load = node.stats()["cpu_seconds"], server.cpu_seconds(), load_average()
         job = Job("index", str(chain.directory), url, node.url, double_read)
         result = run_worker(job)
-        stats = node.stats()
+        stats, rows = node.stats(), row_counts(url)
         result |= {
-            "logs_per_second": round(result["logs"] / result["seconds"]),
+            "logs": rows["raw_log"],
+            "logs_per_second": round(rows["raw_log"] / result["seconds"]),
             "postgres_cpu_seconds": round(server.cpu_seconds() - server_before, 3),
             "node_cpu_seconds": round(stats["cpu_seconds"] - node_before, 3),
             "load_average": load,
             "double_read": double_read,
             "calls": stats.get("calls"),
-            "rows": row_counts(url),
+            "rows": rows,
             "balances_checked": check_truth(chain, url),
         }
         if then_rebuild:
@@ -40,7 +41,7 @@ def once(
             if row_counts(url) != result["rows"]:
                 raise RuntimeError(f"a rebuild wrote {row_counts(url)}, the backfill {result['rows']}")
             check_truth(chain, url)
-            result["rebuild"] = again
+            result["rebuild"] = {**again, "logs": rows["raw_log"]}
     return result
 
 

@@ -1,7 +1,6 @@
 """The indexer in a process of its own: ``python -m bench.worker '{"what": "index", ...}'`` (see ``bench.measure.Job``).
 
-Prints one JSON line about itself: seconds of the work without the interpreter's start, CPU seconds, peak resident MiB,
-logs booked. ``follow`` prints a line for every block it has committed instead, with the time on the system's monotonic
+Prints one JSON line about itself: seconds of the work without the interpreter's start, CPU seconds, peak resident MiB. ``follow`` prints a line for every block it has committed instead, with the time on the system's monotonic
 clock (the same in all processes): when the poll that saw the block began, and when the commit had returned.
 """
 
@@ -19,7 +18,7 @@ from indexer.books import ChainBooks
 from indexer.chain import NodePool
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.rebuild import rebuild
-from indexer.run import Progress, follow_chain
+from indexer.run import follow_chain
 from indexer.store.writer import StepRows
 from indexer.types import Heads
 
@@ -59,23 +58,16 @@ def peak_rss_mib() -> float:
 
 def measure(job: Job) -> dict[str, Any]:
     """Run an `index` or a `rebuild` to its end."""
-    logs = 0
-
-    def note(progress: Progress) -> None:
-        nonlocal logs
-        logs = progress.logs
-
     chain = settings(job)
     cpu, began = time.process_time(), time.perf_counter()
     if job.what == "rebuild":
-        rebuild(chain, job.database, progress=note)
+        rebuild(chain, job.database)
     else:
-        follow_chain(chain, job.database, to="latest", progress=note)
+        follow_chain(chain, job.database, to="latest")
     return {
         "seconds": round(time.perf_counter() - began, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
         "peak_rss_mib": peak_rss_mib(),
-        "logs": logs,
     }
 
 

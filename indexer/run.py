@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ FEW_BLOCKS = 200_000
 """Chains shorter than this keep every header, so that SQL answers as of any block. A setting decides otherwise."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 5.0
-"""Seconds before the work is taken up again after it had to be let go; doubled while that does not last."""
+"""Seconds before the work is taken up again after it had to be let go; doubled while nothing gets committed."""
 
 Target = int | Literal["latest", "finalized"]
 
@@ -73,7 +72,7 @@ def follow_chain(
     pause = SHORTEST_PAUSE
     try:
         while True:
-            began = time.monotonic()
+            books: ChainBooks | None = None
             try:
                 with ChainBooks(chain, covered, database_url, source) as books:
                     books.resume_stopped()
@@ -85,7 +84,7 @@ def follow_chain(
             except BlockNotYetKnown as error:
                 logger.info("the chain changed while it was booked (%s); going on from the last commit", error)
             # a database that answers and fails again and again (its disk is full) is not asked without a pause
-            pause = SHORTEST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            pause = SHORTEST_PAUSE if books is not None and books.commits else min(pause * 2, LONGEST_PAUSE)
             if stop.wait(pause):
                 return
     finally:

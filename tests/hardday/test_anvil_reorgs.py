@@ -75,7 +75,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield World(chain, 23)
 
 
-@pytest.mark.parametrize(("depth", "length"), [(1, 2), (2, 3), (2, 9), (16, 17), (64, 65)])
+@pytest.mark.parametrize(("depth", "length"), [(1, 2), (16, 17), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((2, 3), (2, 9), (64, 65)))])
 def test_following(depth: int, length: int, world: World, database: Database) -> None:
     world.mark()
     world.act(depth)
@@ -91,6 +91,7 @@ def test_following(depth: int, length: int, world: World, database: Database) ->
     assert_equal(indexer.url, world.built_anew(database))
 
 
+@pytest.mark.slow
 def test_two_in_a_row(world: World, database: Database) -> None:
     world.mark()
     outer = world.point
@@ -144,6 +145,7 @@ def test_balances_equal_the_contracts(world: World, database: Database) -> None:
     assert [int(row[3]) for row in rows] == [int(answer, 16) for answer in answers]
 
 
+@pytest.mark.slow
 def test_anvil_reorg(world: World, database: Database) -> None:
     """anvil's own command: the last blocks are replaced by empty ones. The last test: it takes nonces back."""
     world.act(3)

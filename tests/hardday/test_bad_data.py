@@ -16,6 +16,7 @@ from tests.hardday.story import Story, serve, settings
 
 Database = Callable[[], str]
 HEAD = 200
+SLOW = pytest.mark.slow
 
 AAVE_SUPPLY = topic0("Supply(address,address,address,uint256,uint16)")
 AAVE_BURN = topic0("Burn(address,address,uint256,uint256,uint256)")
@@ -93,7 +94,14 @@ def honest(hurried: None, migrated_database: Database) -> str:
         return index(settings(node), migrated_database())
 
 
-@pytest.mark.parametrize(("case", "span"), [*((case, 25) for case in CASES), ("dirty address", 1), ("other rules", 200)])
+@pytest.mark.parametrize(
+    ("case", "span"),
+    [
+        ("dirty address", 25), ("below zero, Morpho", 200),
+        *(pytest.param(case, span, marks=SLOW) for case in CASES for span in (7, 60)),
+        pytest.param("dirty address", 1, marks=SLOW),
+    ],
+)  # fmt: skip
 def test_stops_there_and_resumes(case: str, span: int, database: Database, honest: str) -> None:
     protocol, topic, after, change, expected = CASES[case]
     other = {"aave_v3": "morpho_blue", "morpho_blue": "aave_v3"}[protocol]
@@ -153,6 +161,7 @@ def test_while_following(database: Database) -> None:
         assert_equal(indexer.url, index(settings(node), database()))
 
 
+@SLOW
 def test_both_at_once(database: Database, honest: str) -> None:
     story, url = Story(HEAD), database()
     good_aave, _ = spoil(story, AAVE_SUPPLY, 70, lambda d: d[:-2])
@@ -168,6 +177,7 @@ def test_both_at_once(database: Database, honest: str) -> None:
     assert_equal(url, honest)
 
 
+@SLOW
 def test_only_the_first_of_two_bad_blocks_is_told(database: Database) -> None:
     story, url = Story(HEAD), database()
     first, _ = spoil(story, AAVE_SUPPLY, 70, lambda d: d[:-2])

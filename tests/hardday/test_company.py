@@ -16,6 +16,10 @@ from tests.hardday.story import Story, only_morpho, serve, settings
 
 Database = Callable[[], str]
 HEAD = 200
+SLOW = pytest.mark.slow
+ORDERS = pytest.mark.parametrize(
+    ("first", "later"), [("morpho_blue", "aave_v3"), pytest.param("aave_v3", "morpho_blue", marks=SLOW)]
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def both(hurried: None, migrated_database: Database) -> str:
         return index(settings(node), migrated_database())
 
 
-@pytest.mark.parametrize("span", [1, 3, None])
+@pytest.mark.parametrize("span", [pytest.param(1, marks=SLOW), pytest.param(3, marks=SLOW), None])
 def test_ranges_of_any_size_give_the_same_rows(span: int | None, both: str, database: Database) -> None:
     with serve(Story(HEAD)) as node:
         url = index(settings(node, max_block_range=span), database())
@@ -38,6 +42,7 @@ def test_ranges_of_any_size_give_the_same_rows(span: int | None, both: str, data
     assert_equal(url, both)
 
 
+@SLOW
 def test_block_by_block_as_they_come(both: str, database: Database) -> None:
     whole, story = Story(HEAD), Story(60)
     with serve(story) as node, Following(settings(node), database()) as indexer:
@@ -50,7 +55,7 @@ def test_block_by_block_as_they_come(both: str, database: Database) -> None:
         assert_equal(indexer.url, both)
 
 
-@pytest.mark.parametrize(("first", "later"), [("aave_v3", "morpho_blue"), ("morpho_blue", "aave_v3")])
+@ORDERS
 def test_a_protocol_added_later_catches_up_alone(first: str, later: str, both: str, database: Database) -> None:
     url = database()
     with serve(Story(HEAD)) as node:
@@ -61,7 +66,7 @@ def test_a_protocol_added_later_catches_up_alone(first: str, later: str, both: s
     assert_equal(url, both)
 
 
-@pytest.mark.parametrize(("first", "later"), [("aave_v3", "morpho_blue"), ("morpho_blue", "aave_v3")])
+@ORDERS
 def test_added_later_on_another_branch(first: str, later: str, database: Database) -> None:
     """The branch on which the first stands is gone when the second catches up through the same blocks."""
     story, url = Story(HEAD), database()
@@ -72,6 +77,7 @@ def test_added_later_on_another_branch(first: str, later: str, database: Databas
         assert_equal(url, index(settings(node), database()))
 
 
+@SLOW
 def test_stopped_in_the_middle_and_taken_up(both: str, database: Database) -> None:
     url = database()
     with serve(Story(HEAD)) as node:
@@ -97,7 +103,7 @@ def test_two_processes_on_one_chain(database: Database, monkeypatch: pytest.Monk
         assert_equal(indexer.url, index(settings(node), database()))
 
 
-@pytest.mark.parametrize("first", [None, HEAD - 1, HEAD - 30, 57, 1])
+@pytest.mark.parametrize("first", [None, HEAD - 30, *(pytest.param(n, marks=SLOW) for n in (1, 57, HEAD - 1))])
 def test_rebuild_gives_the_same_rows(first: int | None, both: str) -> None:
     before = dump(both)
     rebuild(settings("http://127.0.0.1:9"), both, from_block=first)
@@ -105,6 +111,7 @@ def test_rebuild_gives_the_same_rows(first: int | None, both: str) -> None:
     assert {name: rows for name, rows in after.items() if rows != before[name]} == {}
 
 
+@SLOW
 def test_rebuild_that_is_broken_off_goes_on_with_a_node(both: str, database: Database) -> None:
     import threading
 

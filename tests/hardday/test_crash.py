@@ -20,7 +20,7 @@ from tests.hardday.story import Story, serve, settings
 
 Database = Callable[[], str]
 
-SIZES = [pytest.param(4, 150, id="few"), pytest.param(60, 1000, id="full", marks=pytest.mark.slow)]
+SIZES = [pytest.param(3, 130, id="few"), pytest.param(60, 1000, id="full", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("kills", "head"), SIZES)

@@ -52,8 +52,8 @@ def lies(name: str, seed: int) -> Faults:
 
 
 CASES = [
-    *((name, 1) for name in LIES),
-    *(pytest.param(name, seed, marks=pytest.mark.slow) for seed in range(2, 8) for name in LIES),
+    ("everything", 1),
+    *(pytest.param(name, seed, marks=pytest.mark.slow) for seed in range(1, 6) for name in LIES if (name, seed) != ("everything", 1)),
 ]
 
 

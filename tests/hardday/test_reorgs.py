@@ -15,6 +15,7 @@ from tests.hardday.drive import Following, index, wait_for
 from tests.hardday.story import Keep, Story, everything, nothing, only_aave, only_morpho, serve, settings
 
 DAY = 86_400
+SLOW = pytest.mark.slow
 Database = Callable[[], str]
 HEAD = 110
 """Where most stories stand when their branch is replaced: late enough for every kind of row, early enough to be quick."""
@@ -34,16 +35,16 @@ def changed(story: Story, node: FakeNode, change: Callable[[], None]) -> None:
 @pytest.mark.parametrize(
     ("depth", "length", "keep", "empty"),
     [
-        (1, 1, nothing, 1),
         (1, 2, everything, 0),
         (2, 3, only_morpho, 0),
-        (2, 0, nothing, 3),
-        (16, 17, only_aave, 0),
         (16, 4, only_morpho, 13),
-        (16, 12, everything, 5),
         (64, 65, only_aave, 0),
-        (64, 30, everything, 35),
-        (5, 3, nothing, 0),
+        pytest.param(1, 1, nothing, 1, marks=SLOW),
+        pytest.param(2, 0, nothing, 3, marks=SLOW),
+        pytest.param(16, 17, only_aave, 0, marks=SLOW),
+        pytest.param(16, 12, everything, 5, marks=SLOW),
+        pytest.param(64, 30, everything, 35, marks=SLOW),
+        pytest.param(5, 3, nothing, 0, marks=SLOW),
     ],
 )  # fmt: skip
 def test_following(depth: int, length: int, keep: Keep, empty: int, database: Database) -> None:
@@ -76,6 +77,7 @@ def test_two_in_a_row_and_on(database: Database) -> None:
         assert_equal(indexer.url, fresh(node, database))
 
 
+@SLOW
 def test_two_before_the_first_is_seen(database: Database) -> None:
     story = Story(HEAD)
     with serve(story) as node, Following(settings(node, poll_seconds=0.5), database()) as indexer:
@@ -86,6 +88,7 @@ def test_two_before_the_first_is_seen(database: Database) -> None:
         assert_equal(indexer.url, fresh(node, database))
 
 
+@SLOW
 def test_away_and_back_to_the_first_branch(database: Database) -> None:
     story = Story(HEAD)
     with serve(story) as node, Following(settings(node), database()) as indexer:
@@ -114,7 +117,7 @@ def test_while_the_indexer_was_away(database: Database) -> None:
         assert_equal(url, fresh(node, database))
 
 
-@pytest.mark.parametrize("span", [1, 7])
+@pytest.mark.parametrize("span", [pytest.param(1, marks=SLOW), 7])
 def test_while_backfilling(span: int, database: Database) -> None:
     """The head is replaced again and again while the indexer comes nearer; finality is deep, so it walks in open blocks."""
     story = Story(HEAD + 40)
@@ -190,7 +193,7 @@ def test_rebuilt_after_a_reorg(database: Database) -> None:
         indexer.reach(story)
     before = dump(indexer.url)
     chain = settings("http://127.0.0.1:9")
-    for first in (None, HEAD - 20, HEAD - 3, 37):
+    for first in (None, HEAD - 20):
         rebuild(chain, indexer.url, from_block=first)
         after = dump(indexer.url)
         assert {name: rows for name, rows in after.items() if rows != before[name]} == {}, first
