@@ -27,7 +27,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--step", type=int, default=500, help="floor: blocks a getLogs call")
     parser.add_argument("--runs", type=int, default=3, help="the fastest of so many counts")
-    parser.add_argument("--sizes", default="1,2", help="memory: lengths of the chain, as multiples of --logs and --blocks")
+    parser.add_argument(
+        "--sizes", default="1,2", help="memory: lengths of the chain, as multiples of --logs and --blocks"
+    )
     parser.add_argument("--kills", type=int, default=10, help="restart: times the indexer is killed")
     parser.add_argument("--head-blocks", type=int, default=100, help="head: blocks that appear one by one")
     parser.add_argument("--cache", type=Path, default=None, help="directory of generated chains; default .cache/bench")

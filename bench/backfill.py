@@ -12,12 +12,17 @@ from bench.chain_generator import GeneratedChain
 from bench.measure import Job, Postgres, check_truth, load_average, row_counts, run_worker
 from bench.replay_node import ReplayNode
 
-SLOW = {"latency_ms": 40, "max_block_range": 1_000, "max_logs": 5_000}
+SLOW: dict[str, Any] = {"latency_ms": 40, "max_block_range": 1_000, "max_logs": 5_000}
 """A provider far away: milliseconds before each answer, most blocks and logs of one `eth_getLogs`."""
 
 
 def once(
-    chain: GeneratedChain, server: Postgres, *, double_read: bool = True, then_rebuild: bool = False, **node_options: Any
+    chain: GeneratedChain,
+    server: Postgres,
+    *,
+    double_read: bool = True,
+    then_rebuild: bool = False,
+    **node_options: Any,
 ) -> dict[str, Any]:
     """Index the chain once into a fresh database; with `then_rebuild` derive it again from the kept logs."""
     with server.database() as url, ReplayNode(chain, **node_options) as node:

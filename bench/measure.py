@@ -149,7 +149,9 @@ def check_truth(chain: GeneratedChain, database: str) -> int:
     scaled: dict[str, dict[str, str]] = {token: {} for token in truth["scaled"]}
     backing: dict[str, list[str]] = {asset: [] for asset in truth["collateral"]}
     with psycopg.connect(database) as connection:
-        cursor = connection.execute("SELECT min(block_number), count(*) FROM cursor WHERE status <> 'stopped'").fetchone()
+        cursor = connection.execute(
+            "SELECT min(block_number), count(*) FROM cursor WHERE status <> 'stopped'"
+        ).fetchone()
         if cursor != (chain.head, 1):
             raise WrongResult(f"the cursor stands at {cursor}, the head is {chain.head}")
         for token, asset, account, side, shares, flag in connection.execute(
@@ -174,7 +176,11 @@ def check_truth(chain: GeneratedChain, database: str) -> int:
         }
     for token, book in truth["scaled"].items():
         if scaled[token] != book:
-            wrong = [account for account in book.keys() | scaled[token].keys() if book.get(account) != scaled[token].get(account)]
+            wrong = [
+                account
+                for account in book.keys() | scaled[token].keys()
+                if book.get(account) != scaled[token].get(account)
+            ]
             raise WrongResult(f"{len(wrong)} scaled balances of {token} differ, first {wrong[0]}")
     for asset, reserve in truth["reserves"].items():
         if indexes[asset] != (reserve["liquidity_index"], reserve["debt_index"]):

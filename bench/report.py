@@ -43,12 +43,17 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
         yield Line("rebuild, to the backfill", f"{ratio:.2f}x", "under 1x", ratio < 1)
     if slow := results.get("slow"):
         ratio = slow["ratio_to_loopback"]
-        yield Line("backfill at 40 ms, 1,000 blocks, 5,000 logs", f"{slow['seconds']:.2f} s, {slow['logs_per_second']:,} logs/s")
+        yield Line(
+            "backfill at 40 ms, 1,000 blocks, 5,000 logs",
+            f"{slow['seconds']:.2f} s, {slow['logs_per_second']:,} logs/s",
+        )
         yield Line("the same, to loopback", f"{ratio:.2f}x", "at most 1.5x", ratio <= 1.5)
     if memory := results.get("memory"):
         small, large = memory[0], memory[-1]
         for run in memory:
-            yield Line(f"peak memory of {run['logs']:,} logs, {run['blocks']:,} blocks", f"{run['peak_rss_mib']:.0f} MiB")
+            yield Line(
+                f"peak memory of {run['logs']:,} logs, {run['blocks']:,} blocks", f"{run['peak_rss_mib']:.0f} MiB"
+            )
         growth = large["peak_rss_mib"] / small["peak_rss_mib"]
         yield Line("memory, longest chain to shortest", f"{growth:.2f}x", "flat (under 1.25x)", growth < 1.25)
     if restart := results.get("restart"):
@@ -58,7 +63,9 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
     if head := results.get("head"):
         beyond, total = head["beyond_the_poll_ms"], head["available_to_committed_ms"]
         met = beyond["p50"] < 60
-        yield Line("head, beyond the poll", f"p50 {beyond['p50']:.0f} ms, p95 {beyond['p95']:.0f} ms", "p50 under 60 ms", met)
+        yield Line(
+            "head, beyond the poll", f"p50 {beyond['p50']:.0f} ms, p95 {beyond['p95']:.0f} ms", "p50 under 60 ms", met
+        )
         yield Line("head, block available to row committed", f"p50 {total['p50']:.0f} ms, p95 {total['p95']:.0f} ms")
 
 
@@ -66,7 +73,9 @@ def terminal(results: dict[str, Any]) -> str:
     """The lines in columns."""
     rows = [(line.what.replace("`", ""), line.figure, line.target, _verdict(line)) for line in lines(results)]
     widths = [max(len(row[n]) for row in rows) for n in range(3)] if rows else [0, 0, 0]
-    padded = ["  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
+    padded = [
+        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+    ]
     return "\n".join(text.rstrip() for text in padded)
 
 
@@ -94,25 +103,44 @@ def markdown(results: dict[str, Any]) -> str:
     out += ["| what | measured | target | |", "|---|---|---|---|"]
     out += [f"| {line.what} | {line.figure} | {line.target} | {_verdict(line)} |" for line in lines(results)]
     missed = [line for line in lines(results) if line.met is False]
-    out += ["", f"Missed: {'; '.join(f'{line.what} ({line.figure}, {line.target})' for line in missed)}." if missed else "No target missed."]
+    out += [
+        "",
+        f"Missed: {'; '.join(f'{line.what} ({line.figure}, {line.target})' for line in missed)}."
+        if missed
+        else "No target missed.",
+    ]
     return "\n".join([*out, "", *_details(results)])
 
 
 def _details(results: dict[str, Any]) -> list[str]:
     out: list[str] = []
     if found := results.get("backfill"):
-        out += ["## Where the time goes", "", "| CPU seconds | indexer | PostgreSQL | node | wall |", "|---|---|---|---|---|"]
+        out += [
+            "## Where the time goes",
+            "",
+            "| CPU seconds | indexer | PostgreSQL | node | wall |",
+            "|---|---|---|---|---|",
+        ]
         for name in ("backfill", "backfill_single_read"):
             run = found[name]
             cpu = [run[key] for key in ("cpu_seconds", "postgres_cpu_seconds", "node_cpu_seconds")]
             out.append(f"| {name} | {' | '.join(f'{value:.2f}' for value in cpu)} | {run['seconds']:.2f} |")
         parts = found["floor"]["seconds"]
-        out.append(f"| floor | {found['floor']['cpu_seconds']:.2f} | | {found['floor']['node_cpu_seconds']:.2f} | {found['floor']['total_seconds']:.2f} |")
+        out.append(
+            f"| floor | {found['floor']['cpu_seconds']:.2f} | | {found['floor']['node_cpu_seconds']:.2f} | {found['floor']['total_seconds']:.2f} |"
+        )
         out += ["", "Floor by part, s: " + ", ".join(f"{name} {value:.2f}" for name, value in parts.items()), ""]
         rows = found["backfill"]["rows"]
         out += ["Rows: " + ", ".join(f"{name} {count:,}" for name, count in rows.items()), ""]
-        for name, key in (("backfill", "seconds"), ("backfill_single_read", "seconds"), ("rebuild", "seconds"), ("floor", "total_seconds")):
-            out.append(f"All runs, {name}, s: " + ", ".join(f"{value:.2f}" for value in found[name][f"all_{key}"]) + "  ")
+        for name, key in (
+            ("backfill", "seconds"),
+            ("backfill_single_read", "seconds"),
+            ("rebuild", "seconds"),
+            ("floor", "total_seconds"),
+        ):
+            out.append(
+                f"All runs, {name}, s: " + ", ".join(f"{value:.2f}" for value in found[name][f"all_{key}"]) + "  "
+            )
         out.append("")
     if restart := results.get("restart"):
         phases = ", ".join(f"{name} {value:.2f}" for name, value in restart["phase_p50_seconds"].items())

@@ -50,9 +50,7 @@ def run(chain: GeneratedChain, server: Postgres, kills: int, seed: int = 1) -> d
             with server.database() as url:
                 config = Path(folder) / "leverage.toml"
                 told = {"provider": chain.contracts["provider"], "oracle": chain.contracts["oracle"]}
-                config.write_text(
-                    CONFIGURATION.format(database=url, chain_id=chain.chain_id, node=node.url, **told)
-                )
+                config.write_text(CONFIGURATION.format(database=url, chain_id=chain.chain_id, node=node.url, **told))
                 _start(config, url, chance)  # the first start of a database is not a restart
                 while len(starts) < kills and _cursor(url) < chain.head // 2:
                     starts.append(_start(config, url, chance))
@@ -79,9 +77,7 @@ def _start(config: Path, url: str, chance: random.Random) -> dict[str, float]:
     """Start the command, wait for its first commit, kill it a moment later; return the seconds of each phase."""
     before = _cursor(url)
     began = time.monotonic()
-    process = subprocess.Popen(
-        _command(config), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    process = subprocess.Popen(_command(config), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
         told = process.stdout.readline()

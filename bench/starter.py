@@ -37,7 +37,7 @@ def main() -> None:
             stamps["committed"] = time.monotonic()
             print(json.dumps(stamps), flush=True)
 
-    indexer.run._steps = stamped_steps  # type: ignore[assignment]
+    indexer.run._steps = stamped_steps
     ChainBooks.apply, ChainBooks._commit = stamped_apply, stamped_commit  # type: ignore[method-assign]
     indexer.cli.main()
 

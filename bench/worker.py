@@ -88,8 +88,8 @@ def follow(job: Job) -> None:
         block = max(cursor.block_number for cursor in step.cursors)
         print(json.dumps({"block": block, "polled": seen.get(block), "committed": done}), flush=True)
 
-    NodePool.heads = heads  # type: ignore[method-assign]
-    ChainBooks._commit = committed  # type: ignore[method-assign]
+    NodePool.heads = heads  # type: ignore[method-assign, assignment]
+    ChainBooks._commit = committed  # type: ignore[method-assign, assignment]
     follow_chain(settings(job), job.database)
 
 

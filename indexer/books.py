@@ -325,11 +325,16 @@ class ChainBooks:
                 self._loading = self._reading
         self._highest = part.last
 
-    def lower(self, ancestor: int) -> None:
-        """Drop everything derived above a block and put the cursors back there. Kept logs and reads stay."""
+    def lower(self, ancestor: int, *, keep_truth: bool = True) -> None:
+        """Drop what was derived above a block, and unless `keep_truth` what nodes said too; put the cursors back there."""
         self.drain()
         with self._writing.transaction():
-            self._undo(ancestor, keep_truth=True)
+            self._undo(ancestor, keep_truth=keep_truth)
+            if not keep_truth:
+                self._writing.execute(
+                    "UPDATE chain SET finalized_block = least(finalized_block, %s) WHERE chain_id = %s",
+                    (ancestor, self.chain.chain_id),
+                )
             for slug, row in list(self.cursors.items()):
                 if row.start_block > ancestor:
                     self.writer.forget(slug)

@@ -17,6 +17,15 @@ from indexer.types import Heads
 LOGS_A_STEP = 8_000
 
 
+def forget(chain: ChainSettings, database_url: str, from_block: int) -> None:
+    """Drop everything from a block on, what nodes said too: the next run reads it again. For a branch that is gone."""
+    with connect(database_url) as connection:
+        connection.autocommit = True
+        source = StoredSource(connection, chain.chain_id)
+        with ChainBooks(chain, catalog.covered(chain), database_url, source) as books:
+            books.lower(from_block - 1, keep_truth=False)
+
+
 def rebuild(
     chain: ChainSettings,
     database_url: str,

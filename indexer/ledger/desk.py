@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
@@ -20,8 +20,17 @@ from indexer.ledger.book import Book
 from indexer.ledger.fold import action_rows, fold, touched
 from indexer.ledger.rows import Rows
 from indexer.protocol import (
-    Actions, Changes, Deployment, Finds, Listing, MarketRef, PriceFeed, Protocol, Wants, wanted_reads,
-)  # fmt: skip
+    Actions,
+    Changes,
+    Deployment,
+    Finds,
+    Listing,
+    MarketRef,
+    PriceFeed,
+    Protocol,
+    Wants,
+    wanted_reads,
+)
 from indexer.types import Address, Answer, Logs, Read, Watch
 from indexer.units import ZERO_ADDRESS
 

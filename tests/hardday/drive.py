@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import psycopg
 
+from indexer.chain import RpcNode
 from indexer.config import ChainSettings
 from indexer.run import follow_chain
 from tests.fakenode import FakeChain
@@ -34,7 +35,7 @@ class Following:
     def _run(self) -> None:
         try:
             follow_chain(self.chain, self.url, stop=self.stop)
-        except BaseException as error:  # noqa: BLE001 - shown to the test
+        except BaseException as error:  # shown to the test
             self.error = error
 
     def __enter__(self) -> Self:
@@ -57,14 +58,20 @@ class Following:
         error, self.error = self.error, None
         return error
 
+    def pass_by(self, number: int) -> None:
+        """Wait until every protocol stands at this block or above it."""
+        wait_for(lambda: lowest(self.url) >= number, f"block {number}", self)
+
     def reach(self, chain: FakeChain) -> None:
         """Wait until every running protocol stands on the head of the chain and the node's heads are noted."""
         top = chain.blocks[-1]
         self.reach_block(top.number, top.hash)
 
     def reach_block(self, number: int, block_hash: str) -> None:
-        """Wait until every running protocol stands on this block and it is noted as the head."""
+        """Wait until every running protocol stands on this block, it is noted as the head, and so is what is final."""
         wait_for(lambda: stands(self.url, number, block_hash), lambda: f"block {number}", self)
+        final = RpcNode(self.chain.rpc[0]).heads().finalized
+        wait_for(lambda: final_block(self.url) >= (final or -1), lambda: f"finality of block {final}", self)
 
 
 def stands(url: str, number: int, block_hash: str) -> bool:
@@ -76,6 +83,22 @@ def stands(url: str, number: int, block_hash: str) -> bool:
             (bytes.fromhex(block_hash[2:]),),
         ).fetchone()
     return row is not None and row[0] and row[1] == number
+
+
+def lowest(url: str) -> int:
+    """Return the block at which the last protocol stands; -1 before there is one."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT coalesce(min(block_number), -1) FROM cursor").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def final_block(url: str) -> int:
+    """Return the block up to which the database says that nothing can change; -1 for none."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT coalesce(max(finalized_block), -1) FROM chain").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def wait_for(done: Any, what: Any, following: Following | None = None, seconds: float = PATIENCE) -> None:

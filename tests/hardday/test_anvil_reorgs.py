@@ -10,8 +10,8 @@ from eth_abi.exceptions import ValueOutOfBounds
 
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.store.database import connect
-from tests.hardday.database import assert_equal, count, cursors, dump
-from tests.hardday.drive import Following, index, wait_for
+from tests.hardday.database import assert_equal, count, dump
+from tests.hardday.drive import Following, index
 from tests.localchain import BuildUnavailable, LocalChain, Scenario
 
 Database = Callable[[], str]
@@ -75,7 +75,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield World(chain, 23)
 
 
-@pytest.mark.parametrize(("depth", "length"), [(1, 2), (16, 17), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((2, 3), (2, 9), (64, 65)))])
+@pytest.mark.parametrize(
+    ("depth", "length"),
+    [(1, 2), (16, 17), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((2, 3), (2, 9), (64, 65)))],
+)
 def test_following(depth: int, length: int, world: World, database: Database) -> None:
     world.mark()
     world.act(depth)
@@ -114,8 +117,7 @@ def test_while_backfilling(world: World, database: Database) -> None:
     world.mark()
     world.act(50)
     with Following(world.settings(max_block_range=2, prefetch=2), database()) as indexer:
-        start = world.chain.clock.head - 30
-        wait_for(lambda: min((c["block"] for c in cursors(indexer.url).values()), default=-1) >= start, start, indexer)
+        indexer.pass_by(world.chain.clock.head - 30)
         world.replace(50, 51)
         world.reached(indexer)
     assert_equal(indexer.url, world.built_anew(database))

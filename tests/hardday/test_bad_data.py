@@ -187,5 +187,3 @@ def test_only_the_first_of_two_bad_blocks_is_told(database: Database) -> None:
         index(settings(node, max_block_range=60), url)
     found = cursors(url)["aave_v3"]
     assert found["error"]["error"] == "WrongRegime" and found["block"] == second.number - 1
-
-

@@ -95,7 +95,9 @@ def test_two_processes_on_one_chain(database: Database, monkeypatch: pytest.Monk
             follow_chain(settings(node), indexer.url, to="latest")
         with pytest.raises(BadConfig, match="another process"):
             rebuild(settings(node), indexer.url)
-        connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'leverage'"
+        connections = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'leverage'"
+        )
         assert count(indexer.url, connections) == 2, "those refused have let go of their connections"
         with node.lock:
             story.go_on(64)

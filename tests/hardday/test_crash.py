@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -24,15 +25,18 @@ SIZES = [pytest.param(3, 130, id="few"), pytest.param(60, 1000, id="full", marks
 
 
 @pytest.mark.parametrize(("kills", "head"), SIZES)
-def test_in_a_backfill(kills: int, head: int, database: Database, record_property: Callable[[str, object], None]) -> None:
+def test_in_a_backfill(
+    kills: int, head: int, database: Database, record_property: Callable[[str, object], None]
+) -> None:
     chance, told = random.Random(kills), Crashes()
     with serve(Story(head), faults=Faults(slow=1.0, slow_seconds=0.01)) as node:
         options = {"max_block_range": 4, "prefetch": 2}
         wanted = index(settings(node), database())
         while told.kills < kills:
             url = database()
-            if not torture(lambda: Worker(url, node.url, "latest", **options), url, chance, kills - told.kills, 0.4, told):  # noqa: B023
-                error = (last := Worker(url, node.url, "latest", **options)).end()
+            worker = partial(Worker, url, node.url, "latest", **options)
+            if not torture(worker, url, chance, kills - told.kills, 0.4, told):
+                error = (last := worker()).end()
                 assert last.process.returncode == 0, error
             assert_equal(url, wanted)
     _report("backfill", told, record_property)
@@ -63,7 +67,7 @@ def test_while_following(
         growing = threading.Thread(target=grow)
         growing.start()
         try:
-            torture(lambda: Worker(url, node.url, None), url, chance, kills, 0.5, told)
+            torture(partial(Worker, url, node.url, None), url, chance, kills, 0.5, told)
         finally:
             done.set()
             growing.join()

@@ -20,7 +20,7 @@ from indexer.errors import DatabaseUnavailable
 from indexer.run import follow_chain
 from indexer.store.migrate import upgrade
 from tests.hardday.database import assert_equal, count, cursors
-from tests.hardday.drive import Following, index, wait_for
+from tests.hardday.drive import Following, index
 from tests.hardday.story import Story, serve, settings
 
 with warnings.catch_warnings():
@@ -101,17 +101,13 @@ def test_the_server_crashes_twice_and_comes_back(database: Database, caplog: pyt
         chain = settings(node, max_block_range=2)
         with Following(chain, server.url) as indexer:
             for mark in (30, 80):
-                wait_for(lambda: _at(server.url) >= mark, mark, indexer)  # noqa: B023
+                indexer.pass_by(mark)
                 server.stop()
                 time.sleep(0.3)
                 server.start()
             indexer.reach(story)
         assert_equal(server.url, index(chain, database()))
         assert "the database went away" in caplog.text
-
-
-def _at(url: str) -> int:
-    return min((row["block"] for row in cursors(url).values()), default=-1)
 
 
 @pytest.mark.slow

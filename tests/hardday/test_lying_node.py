@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.evm import bloom_hex, bloom_of_logs, topic0
 from indexer.chain import NodePool, RpcNode
 from indexer.errors import BadConfig, LeverageError
-from bench.evm import bloom_hex, bloom_of_logs, topic0
 from tests.fakenode import FakeBlock, Faults
 from tests.hardday.database import assert_equal, count, cursors, differences, dump
 from tests.hardday.drive import Following, index, wait_for
@@ -42,7 +42,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def open_node(rpc: object, *, chain_id: int, **_: object) -> NodePool:
         nodes = [RpcNode(url, timeout=0.5) for url in rpc]  # type: ignore[attr-defined]
-        return NodePool(nodes, chain_id=chain_id, first_wait=0.002, longest_wait=0.02, give_up_after=20.0, quarantine=0.1)
+        return NodePool(
+            nodes, chain_id=chain_id, first_wait=0.002, longest_wait=0.02, give_up_after=20.0, quarantine=0.1
+        )
 
     monkeypatch.setattr("indexer.run.open_node", open_node)
 
@@ -53,7 +55,12 @@ def lies(name: str, seed: int) -> Faults:
 
 CASES = [
     ("everything", 1),
-    *(pytest.param(name, seed, marks=pytest.mark.slow) for seed in range(1, 6) for name in LIES if (name, seed) != ("everything", 1)),
+    *(
+        pytest.param(name, seed, marks=pytest.mark.slow)
+        for seed in range(1, 6)
+        for name in LIES
+        if (name, seed) != ("everything", 1)
+    ),
 ]
 
 

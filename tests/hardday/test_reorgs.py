@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from indexer.errors import ReorgTooDeep
-from indexer.rebuild import rebuild
-from tests.fakenode import FakeNode
-from tests.hardday.database import assert_equal, count, cursors, dump
+from indexer.rebuild import forget, rebuild
+from tests.fakenode import FakeBlock, FakeNode, RpcError
+from tests.hardday.database import assert_equal, count, dump
 from tests.hardday.drive import Following, index, wait_for
-from tests.hardday.story import Keep, Story, everything, nothing, only_aave, only_morpho, serve, settings
+from tests.hardday.story import Keep, Story, answer, everything, nothing, only_aave, only_morpho, serve, settings
 
 DAY = 86_400
 SLOW = pytest.mark.slow
@@ -123,9 +123,10 @@ def test_while_backfilling(span: int, database: Database) -> None:
     story = Story(HEAD + 40)
     chain = {"finality_depth": 130}
     with serve(story, **chain) as node, Following(settings(node, max_block_range=span), database()) as indexer:
-        for mark, depth in ((30, 100), (50, 90), (80, 60)):
-            wait_for(lambda: min((c["block"] for c in cursors(indexer.url).values()), default=-1) >= mark, mark, indexer)  # noqa: B023
-            changed(story, node, lambda: story.replace(depth, depth + 1, only_aave if mark == 50 else everything))  # noqa: B023
+        for mark, depth, keep in ((30, 100, everything), (50, 90, only_aave), (80, 60, everything)):
+            indexer.pass_by(mark)
+            with node.lock:
+                story.replace(depth, depth + 1, keep)
         indexer.reach(story)
         assert_equal(indexer.url, fresh(node, database))
 
@@ -183,6 +184,10 @@ def test_deeper_than_the_kept_window_stops_and_says_what_to_run(database: Databa
         assert str(HEAD) in str(error) and "leverage rebuild" in error.hint
         after = dump(indexer.url)
         assert {name for name in after if after[name] != before[name]} <= {"chain"}
+        forget(settings(node), indexer.url, HEAD - 25)
+        with Following(settings(node), indexer.url) as indexer:
+            indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database, finality_depth=10))
 
 
 def test_rebuilt_after_a_reorg(database: Database) -> None:
@@ -197,3 +202,26 @@ def test_rebuilt_after_a_reorg(database: Database) -> None:
         rebuild(chain, indexer.url, from_block=first)
         after = dump(indexer.url)
         assert {name: rows for name, rows in after.items() if rows != before[name]} == {}, first
+
+
+def test_a_block_that_is_gone_when_its_prices_are_read(database: Database) -> None:
+    """The reads of a block come after its logs; a node that has dropped the block meanwhile is no reason to end."""
+    story, gone = Story(HEAD), [12]
+
+    def forgetful(to: str, data: str, block: FakeBlock) -> str | None:
+        if block.number > HEAD and gone[0]:
+            gone[0] -= 1
+            raise RpcError(-32000, "header not found")
+        return answer(to, data, block)
+
+    with serve(story) as node:
+        with Following(settings(node), database()) as indexer:
+            indexer.reach(story)
+            with node.lock:
+                node.eth_call = forgetful
+                story.go_on(HEAD + 3)
+            wait_for(lambda: not gone[0], "the reads", indexer)
+            with node.lock:
+                story.replace(3, 4, only_aave)
+            indexer.reach(story)
+        assert_equal(indexer.url, fresh(node, database))
