@@ -97,7 +97,7 @@ def markdown(results: dict[str, Any]) -> str:
     if about["load_before"] > 0.5:
         out += [
             f"The machine was not quiet (load average {about['load_before']} on {machine['cores']} cores): absolute figures are "
-            "too low; ratios of one run are less affected.",
+            "too low, and ratios to the floor are unsure in both directions (the floor wants one core, the indexer two).",
             "",
         ]
     out += ["| what | measured | target | |", "|---|---|---|---|"]

@@ -65,7 +65,8 @@ def _at_desk(
     facts = _facts(part, desk, source, applied, parts)
     answers = source.answers(desk.wanted(facts))
     stamps = _timestamps(applied.headers.values(), parts)
-    desk.settle(facts, answers, stamps)
+    told = source.price_answers(part.first, part.last, desk.state_reads(prices.within(part)))
+    desk.settle(facts, answers, stamps, told)
     about_tokens = source.metadata(desk.token_reads(), part.heads)
     desk.book_tokens(about_tokens)
     feeds = desk.feeds()
@@ -73,7 +74,7 @@ def _at_desk(
     desk.book_prices(priced, feeds)
     applied.reads += {
         (answer.read.block_number, answer.read.to, answer.read.data): answer
-        for answer in joined(answers, about_tokens, priced)
+        for answer in joined(answers, told, about_tokens, priced)
     }.values()
     return desk.take_rows()
 

@@ -40,6 +40,8 @@ class PositionState:
     shares: int = 0
     basis: int | None = None
     is_collateral: bool = False
+    extra: dict[str, int] | None = None
+    """Further numbers that this accounting needs of an account, by name (Liquity's snapshots)."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class MarketBooks:
     debt_assets: int | None = None
     rate_at_target: int | None = None
     fee: int | None = None
+    extra: dict[str, int] | None = None
+    """Further numbers that this accounting needs of a market, by name (Compound's cash and reserves)."""
 
 
 class BookLike(Interface):
@@ -147,6 +151,8 @@ class Changes:
     rule: Callable[..., None]
     arguments: tuple[Iterable[Any], ...] = ()
     touches: tuple[tuple[Sequence[Any], Sequence[Address], str | None], ...] = ()
+    early: bool = False
+    """Booked before everything else of its block: what is published at the end of a batch but held throughout it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +176,39 @@ class Wants:
 
     events: Events
     to: Sequence[Address]
-    data: str
+    data: str | Sequence[str]
     reason: str
 
 
-Fact = Actions | Changes | Finds | Wants
+@dataclass(frozen=True, slots=True)
+class PerpActions:
+    """What someone did on a perp venue: rows of `perp_action`. Amounts in the venue's own units, as its README says.
+
+    `action` is one of PERP_ACTIONS; `side` long or short where the event tells. Columns left None are not told.
+    """
+
+    events: Events
+    action: str | Sequence[str]
+    trader: Sequence[Address]
+    market: Sequence[str] | None = None
+    side: Sequence[str | None] | None = None
+    size: Sequence[int | None] | None = None
+    price: Sequence[int | None] | None = None
+    margin_delta: Sequence[int | None] | None = None
+    fee: Sequence[int | None] | None = None
+    pnl: Sequence[int | None] | None = None
+    funding: Sequence[int | None] | None = None
+    is_liquidation: bool = False
+    leg: int = 0
+
+
+PERP_ACTIONS = (
+    "increase", "decrease", "trade", "liquidation", "deposit", "withdraw", "funding", "settle_pnl", "liquidity",
+    "bad_debt",
+)  # fmt: skip
+"""The closed list of `perp_action.action`."""
+
+Fact = Actions | PerpActions | Changes | Finds | Wants
 
 
 # --------------------------------------------------------------------------------------------------- the adapter
@@ -278,6 +312,12 @@ class Protocol:
     required: Sequence[str]
     feeds: Callable[[MarketFacts], list[PriceFeed]] | None = None
     open_deployment: Callable[[BookLike, Deployment], None] | None = None
+    state_reads: Callable[[MarketFacts], list[tuple[Address, str]]] | None = None
+    """(contract, calldata) of state that events do not tell; asked wherever prices are read."""
+
+    read_rules: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    """Selector to `rule(book, contract, calldata, result)`: books an answer at the end of its block, asked or recorded."""
+
     checks: Callable[[Books], list[Check]] | None = None
     """What `leverage verify` asks the contracts."""
 
@@ -316,15 +356,16 @@ def always(value: Any) -> Iterable[Any]:
 
 def wanted_reads(want: Wants) -> list[Read]:
     """Return the reads of a batch, one a row."""
+    data = [want.data] * len(want.events) if isinstance(want.data, str) else want.data
     return [
-        Read(block, to, want.data, want.reason)
-        for block, to in zip(want.events.block_number, want.to, strict=True)
+        Read(block, to, calldata, want.reason)
+        for block, to, calldata in zip(want.events.block_number, want.to, data, strict=True)
         if to
     ]
 
 
 __all__ = [
     "TRANSACTION_TYPES", "Actions", "BookLike", "Books", "Changes", "Check", "Contract", "Deployment", "Fact", "Finds", "Handler",
-    "Listing", "MarketBooks", "MarketFacts", "MarketRef", "PositionState", "PriceFeed", "Protocol", "Wants",
+    "Listing", "PERP_ACTIONS", "MarketBooks", "MarketFacts", "PerpActions", "MarketRef", "PositionState", "PriceFeed", "Protocol", "Wants",
     "always", "changes", "wanted_reads",
 ]  # fmt: skip

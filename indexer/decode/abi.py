@@ -28,7 +28,7 @@ def events(slug: str, contract: str) -> dict[str, tuple[Layout, ...]]:
     """Return every event of a contract by name; a name has several layouts when its form changed over time."""
     found: dict[str, list[Layout]] = {}
     for entry in load(slug, contract):
-        if entry["type"] == "event" and not entry.get("anonymous"):
+        if entry["type"] == "event" and ("note" in entry or not entry.get("anonymous")):
             layout = Layout.compile(entry)
             found.setdefault(layout.name, []).append(layout)
     return {name: tuple(layouts) for name, layouts in found.items()}

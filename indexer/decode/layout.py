@@ -64,20 +64,23 @@ class Layout:
     indexed: tuple[_Argument, ...]
     static: tuple[_Argument, ...]
     dynamic: tuple[tuple[str, str], ...]
+    skipped: int = 0
+    """Characters of `data` (with 0x) before the first word."""
 
-    @property
-    def data_length(self) -> int:
-        """Characters of `data` (with 0x) of a static event."""
-        return 2 + 64 * len(self.static)
+    data_length: int = 0
+    """Characters of `data` (with 0x) of a static event."""
 
     @staticmethod
     def compile(entry: dict[str, Any]) -> Layout:
         """Compile one `{"type": "event", ...}` ABI entry. Raises ValueError when two arguments have one name."""
         inputs = entry["inputs"]
         signature = f"{entry['name']}({','.join(_canonical(item) for item in inputs)})"
+        if "note" in entry:
+            return _note(entry, signature)
         indexed = [item for item in inputs if item["indexed"]]
         plain = [item for item in inputs if not item["indexed"]]
         is_dynamic = any(_dynamic(_canonical(item)) for item in plain)
+        static = () if is_dynamic else tuple(argument for item in plain for argument in _flatten(item, ""))
         layout = Layout(
             name=entry["name"],
             signature=signature,
@@ -87,8 +90,10 @@ class Layout:
                 _Argument(item["name"], item["type"], reader_for("bytes32" if _hashed(item) else item["type"]))
                 for item in indexed
             ),
-            static=() if is_dynamic else tuple(argument for item in plain for argument in _flatten(item, "")),
+            static=static,
             dynamic=tuple((item["name"], _canonical(item)) for item in plain) if is_dynamic else (),
+            skipped=2,
+            data_length=2 + 64 * len(static),
         )
         names = [argument.name for argument in layout.indexed + layout.static] + [name for name, _ in layout.dynamic]
         if len(set(names)) < len(names):
@@ -137,7 +142,7 @@ class Layout:
         length = self.data_length
         if set(map(len, data)) - {length} or {words[:2] for words in data} - _PREFIX:
             raise ValueError("data length or prefix")
-        start = 2
+        start = self.skipped
         for argument in self.static:
             end = start + 64
             columns[argument.name] = argument.read([words[start:end] for words in data])
@@ -186,7 +191,7 @@ class Layout:
         if len(data) != self.data_length:
             return "data", data[:66], f"expected {self.data_length // 2 - 1} bytes of data, got {len(data) // 2 - 1}"
         for n, argument in enumerate(self.static):
-            word = data[2 + 64 * n : 66 + 64 * n]
+            word = data[self.skipped + 64 * n : self.skipped + 64 * (n + 1)]
             try:
                 argument.read([word])
             except ValueError as error:
@@ -210,6 +215,31 @@ class Layout:
                 return name, data[start : start + 64], str(error)
             start += 64 * dynamic.head_words(kind)
         return None
+
+
+NOTE_WORDS = 9
+"""Words of a LogNote's data: offset, length 224, and 224 bytes of calldata, padded."""
+
+
+def _note(entry: dict[str, Any], signature: str) -> Layout:
+    """Compile an anonymous LogNote of one function: topic0 is its selector, the arguments stand in the logged calldata.
+
+    `"note": n` in the ABI entry gives the number of topics. At most six arguments fit the logged calldata.
+
+    Source  dss 2019-11 lib.sol and vat.sol, modifier note
+    """
+    arguments = tuple(argument for item in entry["inputs"] for argument in _flatten(item, ""))
+    return Layout(
+        name=entry["name"],
+        signature=signature,
+        topic0="0x" + keccak(signature.encode())[:4].hex().ljust(64, "0"),
+        topic_count=entry["note"],
+        indexed=(),
+        static=arguments,
+        dynamic=(),
+        skipped=2 + 2 * 64 + 8,
+        data_length=2 + 64 * NOTE_WORDS,
+    )
 
 
 def _data_bytes(data: str) -> bytes:

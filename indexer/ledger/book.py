@@ -156,7 +156,7 @@ class Book:
             )
         self.rows["position_change"].append(
             (market_key, account, side, self.block_number, self.log_index, leg, position.shares, position.basis,
-             position.is_collateral)
+             position.is_collateral, dict(position.extra) if position.extra is not None else None)
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------- parameters, tokens, prices
@@ -206,7 +206,8 @@ class Book:
             self.rows["market_state"].append(
                 (market.key, self.block_number, market.regime, market.accrued_at, market.supply_index,
                  market.debt_index, market.supply_rate, market.debt_rate, market.supply_shares, market.debt_shares,
-                 market.supply_assets, market.debt_assets, market.rate_at_target, market.fee)
+                 market.supply_assets, market.debt_assets, market.rate_at_target, market.fee,
+                 dict(market.extra) if market.extra is not None else None)
             )  # fmt: skip
         self._dirty.clear()
 

@@ -17,7 +17,7 @@ from indexer.decode import abi, words
 from indexer.decode.router import Router, layouts_by_topic
 from indexer.errors import BadData
 from indexer.ledger.book import Book
-from indexer.ledger.fold import action_rows, fold, touched
+from indexer.ledger.fold import EndOfBlock, action_rows, fold, perp_action_rows, touched
 from indexer.ledger.rows import Rows
 from indexer.protocol import (
     Actions,
@@ -26,6 +26,7 @@ from indexer.protocol import (
     Finds,
     Listing,
     MarketRef,
+    PerpActions,
     PriceFeed,
     Protocol,
     Wants,
@@ -42,6 +43,7 @@ class Facts:
     """What a batch of logs says, by kind of fact."""
 
     actions: list[Actions] = field(default_factory=list)
+    perp_actions: list[PerpActions] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
     finds: list[Finds] = field(default_factory=list)
     wants: list[Wants] = field(default_factory=list)
@@ -49,6 +51,7 @@ class Facts:
     def extend(self, other: Facts) -> None:
         """Append the facts of another batch."""
         self.actions += other.actions
+        self.perp_actions += other.perp_actions
         self.changes += other.changes
         self.finds += other.finds
         self.wants += other.wants
@@ -143,6 +146,8 @@ class Desk:
                     match fact:
                         case Actions():
                             facts.actions.append(fact)
+                        case PerpActions():
+                            facts.perp_actions.append(fact)
                         case Changes():
                             facts.changes.append(fact)
                         case Finds():
@@ -172,8 +177,19 @@ class Desk:
         """Return the view calls that booking the facts needs."""
         return [read for want in facts.wants for read in wanted_reads(want)]
 
-    def settle(self, facts: Facts, answers: Sequence[Answer], timestamps: Mapping[int, int]) -> None:
+    def state_reads(self, blocks: Sequence[int]) -> list[Read]:
+        """Return the reads of state that events do not tell, at the given blocks."""
+        if self.protocol.state_reads is None:
+            return []
+        wanted = self.protocol.state_reads(self.book.market_facts())
+        return [Read(block, to, data, "state") for block in blocks for to, data in wanted]
+
+    def settle(
+        self, facts: Facts, answers: Sequence[Answer], timestamps: Mapping[int, int], told: Sequence[Answer] = ()
+    ) -> None:
         """Book the facts in chain order; rows gather in the book until `take_rows`.
+
+        `told` are answers at the end of blocks that the protocol has a rule for; others among them are left out.
 
         Raises  BadData, located; the book is then useless and must be loaded anew
         """
@@ -181,8 +197,20 @@ class Desk:
         self.book.timestamps = timestamps
         self._before = dict(self.book.listings), dict(self.book.params)
         self.book.prefetch(touched(self.book, facts.changes))
-        fold(self.book, facts.changes)
+        fold(self.book, facts.changes, self._told(told))
         self.book.rows["action"].extend(action_rows(self.book, facts.actions))
+        self.book.rows["perp_action"].extend(perp_action_rows(self.book, facts.perp_actions))
+
+    def _told(self, answers: Sequence[Answer]) -> list[EndOfBlock]:
+        rules, watched = self.protocol.read_rules, self.router.contracts
+        return [
+            (answer.read.block_number, rules[answer.read.data[:10]], (answer.read.to, answer.read.data, answer.result))
+            for answer in answers
+            if answer.result is not None
+            and answer.read.data[:10] in rules
+            and answer.read.to in watched
+            and answer.read.block_number in self.book.timestamps
+        ]
 
     # --------------------------------------------------------------------------------------------------- tokens
 

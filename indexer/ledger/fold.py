@@ -9,31 +9,42 @@ from typing import Any
 
 from indexer.errors import BadData
 from indexer.ledger.book import Book, PositionKey
-from indexer.protocol import Actions, Changes
+from indexer.protocol import Actions, Changes, PerpActions
 
 
-def fold(book: Book, batches: Sequence[Changes]) -> None:
+END_OF_BLOCK = 2**31 - 1
+"""log_index of what was read at a block's end: after every log of the block."""
+
+EndOfBlock = tuple[int, Callable[..., None], tuple[Any, ...]]
+"""(block number, rule, arguments) of an answer that is booked at the end of its block."""
+
+
+def fold(book: Book, batches: Sequence[Changes], ends: Sequence[EndOfBlock] = ()) -> None:
     """Apply every change to the book, ordered by (block, log index); changes of one log in the order given.
+
+    `early` batches come first within their block, `ends` last.
 
     Shape   any number of batches, each in chain order; rows of different batches interleave
     Raises  BadData with its block number when a change cannot be booked; the book is then useless and must be
             loaded anew
     Holds   folding a range in one step or in several gives the same rows
     """
-    rows: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+    rows: list[tuple[int, bool, int, Callable[..., None], tuple[Any, ...]]] = []
     for batch in batches:
         rows.extend(
             zip(
                 batch.events.block_number,
+                repeat(not batch.early),
                 batch.events.log_index,
                 repeat(batch.rule),
                 zip(*batch.arguments, strict=False),  # `always` columns are endless
                 strict=False,
             )
         )
-    rows.sort(key=itemgetter(0, 1))
+    rows.extend((block, True, END_OF_BLOCK, rule, arguments) for block, rule, arguments in ends)
+    rows.sort(key=itemgetter(0, 1, 2))
     try:
-        for block_number, log_index, rule, arguments in rows:
+        for block_number, _, log_index, rule, arguments in rows:
             if block_number != book.block_number:
                 book.close_block()
                 book.block_number = block_number
@@ -93,5 +104,28 @@ def action_rows(book: Book, batches: Iterable[Actions]) -> list[tuple[Any, ...]]
             rows.extend(found)
         else:
             rows.extend(row for row, exists in zip(found, batch.where, strict=False) if exists)
+    rows.sort(key=itemgetter(0, 1, 2))
+    return rows
+
+
+def perp_action_rows(book: Book, batches: Iterable[PerpActions]) -> list[tuple[Any, ...]]:
+    """Return the rows of `perp_action`, in the order of rows.COLUMNS."""
+    rows: list[tuple[Any, ...]] = []
+    for batch in batches:
+        events = batch.events
+        deployments = [book.deployments[address].key for address in events.address]
+        keys: Iterable[int | None] = repeat(None)
+        if batch.market is not None:
+            keys = [book.market(reference).key for reference in zip(deployments, batch.market, strict=True)]
+        absent: Iterable[None] = repeat(None)
+        rows.extend(
+            zip(
+                events.block_number, events.log_index, repeat(batch.leg), events.tx_index, events.tx_hash, deployments,
+                keys, repeat(batch.action) if isinstance(batch.action, str) else batch.action, batch.trader,
+                batch.side or absent, batch.size or absent, batch.price or absent, batch.margin_delta or absent,
+                batch.fee or absent, batch.pnl or absent, batch.funding or absent, repeat(batch.is_liquidation),
+                events.address, strict=False,
+            )
+        )  # fmt: skip
     rows.sort(key=itemgetter(0, 1, 2))
     return rows

@@ -18,19 +18,24 @@ COLUMNS: Final = {
     "market_state": (
         "market_key", "block_number", "regime", "accrued_at", "supply_index_raw", "debt_index_raw", "supply_rate_raw",
         "debt_rate_raw", "supply_shares_raw", "debt_shares_raw", "supply_assets_raw", "debt_assets_raw",
-        "rate_at_target_raw", "fee_raw",
+        "rate_at_target_raw", "fee_raw", "extra",
     ),
     "param": ("subject", "name", "qualifier", "block_number", "log_index", "value_raw", "value_text"),
     "price": ("feed", "asset", "block_number", "log_index", "price_raw", "unit_raw", "quote", "source"),
     "position_change": (
         "market_key", "account", "side", "block_number", "log_index", "leg", "shares_raw", "basis_raw",
-        "is_collateral",
+        "is_collateral", "extra",
     ),
     "account_setting": ("subject", "account", "name", "block_number", "log_index", "value_raw"),
     "action": (
         "block_number", "log_index", "leg", "tx_index", "tx_hash", "deployment_key", "market_key", "transaction_type",
         "token", "borrower", "depositor", "on_behalf_of", "repayer", "liquidator", "recipient", "amount_raw",
         "fee_raw", "contract",
+    ),
+    "perp_action": (
+        "block_number", "log_index", "leg", "tx_index", "tx_hash", "deployment_key", "market_key", "action", "trader",
+        "side", "size_raw", "price_raw", "margin_delta_raw", "fee_raw", "pnl_raw", "funding_raw", "is_liquidation",
+        "contract",
     ),
     "node_read": ("block_number", "address", "calldata", "result", "reason"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -40,6 +41,10 @@ def _text(column: Sequence[str | None]) -> Iterable[str]:
     return [NULL if value is None else _escape(value) for value in column]
 
 
+def _json(column: Sequence[Any]) -> Iterable[str]:
+    return [NULL if value is None else _escape(json.dumps(value, sort_keys=True)) for value in column]
+
+
 def _escape(value: str) -> str:
     if value.isalnum():
         return value
@@ -49,13 +54,14 @@ def _escape(value: str) -> str:
 BYTES: Final = frozenset({
     "account", "address", "asset", "block_hash", "borrower", "calldata", "collateral_asset", "contract", "debt_token",
     "depositor", "feed", "liquidator", "on_behalf_of", "oracle", "parent_hash", "recipient", "repayer", "result",
-    "supply_token", "token", "tx_hash", "underlying",
+    "supply_token", "token", "trader", "tx_hash", "underlying",
 })  # fmt: skip
 TEXT: Final = frozenset({
-    "accounting", "issuer_project", "kind", "market_id", "name", "protocol", "qualifier", "quote", "reason", "regime",
+    "accounting", "action", "issuer_project", "kind", "market_id", "name", "protocol", "qualifier", "quote", "reason", "regime",
     "side", "source", "symbol", "transaction_type", "value_text",
 })  # fmt: skip
-BOOLEAN: Final = frozenset({"is_collateral"})
+BOOLEAN: Final = frozenset({"is_collateral", "is_liquidation"})
+JSON: Final = frozenset({"extra"})
 """Columns by name, the same in every table that is copied; all others are numbers. Named here and not read off
 `schema`: SQLAlchemy takes 0.25 s to import, a quarter of a restart. A test compares the two."""
 
@@ -66,7 +72,8 @@ REPEATED: Final = frozenset({
 """Columns in which most values of a step occur many times: a look-up costs a third of spelling."""
 
 _ENCODERS: Final[dict[str, Encoder]] = {
-    **dict.fromkeys(BYTES, _hex), **dict.fromkeys(TEXT, _text), **dict.fromkeys(BOOLEAN, _boolean)
+    **dict.fromkeys(BYTES, _hex), **dict.fromkeys(TEXT, _text), **dict.fromkeys(BOOLEAN, _boolean),
+    **dict.fromkeys(JSON, _json),
 }  # fmt: skip
 _ENCODERS.update({name: _repeated(_ENCODERS.get(name, _number)) for name in REPEATED})
 

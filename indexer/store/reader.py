@@ -63,7 +63,7 @@ def position_loader(connect: Callable[[], Connection], chain_id: int) -> LoadPos
         wanted = list(keys)
         found = connect().execute(
             """
-            SELECT p.market_key, p.account, p.side, p.shares_raw, p.basis_raw, p.is_collateral
+            SELECT p.market_key, p.account, p.side, p.shares_raw, p.basis_raw, p.is_collateral, p.extra
             FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS k(market_key, account, side)
             JOIN position p ON p.chain_id = %s AND p.market_key = k.market_key AND p.account = k.account
                            AND p.side = k.side
@@ -74,7 +74,7 @@ def position_loader(connect: Callable[[], Connection], chain_id: int) -> LoadPos
             ),
         )  # fmt: skip
         return {
-            (row[0], text(row[1]), row[2]): PositionState(int(row[3]), number(row[4]), row[5]) for row in found
+            (row[0], text(row[1]), row[2]): PositionState(int(row[3]), number(row[4]), row[5], row[6]) for row in found
         }
 
     return load
@@ -94,7 +94,7 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
         SELECT m.deployment_key, m.market_id, m.accounting, m.asset, m.collateral_asset, m.supply_token, m.debt_token,
                m.oracle, m.market_key, s.regime, s.accrued_at, s.supply_index_raw, s.debt_index_raw,
                s.supply_rate_raw, s.debt_rate_raw, s.supply_shares_raw, s.debt_shares_raw, s.supply_assets_raw,
-               s.debt_assets_raw, s.rate_at_target_raw, s.fee_raw
+               s.debt_assets_raw, s.rate_at_target_raw, s.fee_raw, s.extra
         FROM market m CROSS JOIN LATERAL (
             SELECT * FROM market_state s WHERE s.chain_id = m.chain_id AND s.market_key = m.market_key
             ORDER BY s.block_number DESC LIMIT 1) s
@@ -107,7 +107,7 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
             native, row[2], row[9], text(row[3]), hexed(row[4]), hexed(row[5]), hexed(row[6]), hexed(row[7])
         )
         numbers = [number(value) for value in row[11:21]]
-        market = MarketBooks(row[8], row[9], row[10], *numbers)  # type: ignore[arg-type]
+        market = MarketBooks(row[8], row[9], row[10], *numbers, extra=row[21])  # type: ignore[arg-type, misc]
         # a market's reference ends its readable id: Aave's asset, Morpho's market id
         book.know_market((row[0], native.rsplit(":", 1)[-1]), listing, market)
     for row in connection.execute(

@@ -192,6 +192,7 @@ market_state = Table(
     col("debt_assets_raw", U256, "Morpho totalBorrowAssets as stored; NULL where indexes take its place", null=True),
     col("rate_at_target_raw", U256, "Morpho adaptive curve: rate at target utilisation, WAD a second", null=True),
     col("fee_raw", U256, "Morpho fee, WAD", null=True),
+    col("extra", JSONB, "further numbers of this accounting, by name; exact integers", null=True),
     comment="Books of a market after each block that changed them; extrapolate to a later block with <accounting>_quote",
 )  # fmt: skip
 
@@ -237,6 +238,7 @@ position_change = Table(
     col("shares_raw", U256, "balance after the change, in units that do not grow with interest"),
     col("basis_raw", U256, "index at the account's last change where the accounting needs it (Aave 3.5+), else NULL", null=True),
     col("is_collateral", Boolean, "whether it backs debt after the change"),
+    col("extra", JSONB, "further numbers of this accounting, by name; exact integers", null=True),
     Index("ix_position_change_block_number", "block_number", postgresql_using="brin"),
     comment="Append-only: the state of one balance after every change. Undoing a block is deleting its rows",
     **BY_CHAIN,
@@ -254,6 +256,7 @@ position = Table(
     col("shares_raw", U256, "balance in units that do not grow with interest; rows with 0 stay"),
     col("basis_raw", U256, "index at the account's last change where the accounting needs it, else NULL", null=True),
     col("is_collateral", Boolean, "whether it backs debt"),
+    col("extra", JSONB, "further numbers of this accounting, by name; exact integers", null=True),
     Index("ix_position_chain_id_account", "chain_id", "account"),
     # for `WHERE account = '0x...'` on views, which show hex text: spelled as the SQL function hex() inlines
     Index("ix_position_account_text", text("('0x' || encode(account, 'hex'))"), "chain_id"),
@@ -300,6 +303,30 @@ action = Table(
     **BY_CHAIN,
 )  # fmt: skip
 
+perp_action = Table(
+    "perp_action", metadata,
+    chain_id(),
+    block_number(key=True),
+    log_index(key=True),
+    col("leg", SmallInteger, "which of several actions of one log", key=True),
+    col("tx_index", Integer, "transaction index within the block"),
+    col("tx_hash", Bytes, "32 bytes"),
+    col("deployment_key", Key, "deployment"),
+    col("market_key", Key, "market, NULL when the action is about the account's margin", null=True),
+    col("action", Text, "increase | decrease | trade | liquidation | deposit | withdraw | funding | settle_pnl | liquidity | bad_debt"),
+    col("trader", Bytes, "20 bytes"),
+    col("side", Text, "long | short, NULL where the event does not tell", null=True),
+    col("size_raw", U256, "base amount, signed (positive is long), in the venue's unit", null=True),
+    col("price_raw", U256, "price of the fill in the venue's unit", null=True),
+    col("margin_delta_raw", U256, "margin added (positive) or taken out, in base units of the margin token", null=True),
+    col("fee_raw", U256, "fee paid, in the venue's unit", null=True),
+    col("pnl_raw", U256, "profit realised, in the venue's unit", null=True),
+    col("funding_raw", U256, "funding paid (positive) or received, in the venue's unit", null=True),
+    col("is_liquidation", Boolean, "whether it was forced"),
+    col("contract", Bytes, "emitter"),
+    comment="What someone did on a perp venue. For people: never summed into balances. View: perp_events",
+)  # fmt: skip
+
 # --------------------------------------------------------------------------------------------------- metrics
 
 protocol_leverage_snapshot = Table(
@@ -323,6 +350,6 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, protocol_leverage_snapshot,
+    account_setting, action, perp_action, protocol_leverage_snapshot,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""

@@ -1,7 +1,8 @@
 """Install the SQL functions and views: exact amounts and metrics in the database, for everyone who reads it.
 
 Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` and `indexer/protocols/*/`
-Rule     a protocol's SQL defines `<accounting>_quote` and, if it lends, `<accounting>_health`; the functions that
+Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health`,
+         and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here
 """
 
@@ -70,15 +71,29 @@ def render(root: Path = ROOT) -> str:
 
 def dispatch(accountings: str) -> str:
     """Return SQL for the functions that choose by `market.accounting`, from the text of the accountings' SQL."""
-    quotes = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_quote\(", accountings, re.MULTILINE)))
+    quotes = dict(re.findall(r"^CREATE FUNCTION (\w+)_quote\(([^)]*)\)", accountings, re.MULTILINE))
+    amounts = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_amount\(", accountings, re.MULTILINE)))
     healths = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_health\(", accountings, re.MULTILINE)))
-    cases = " ".join(f"WHEN '{name}' THEN {name}_quote(s, t)" for name in quotes)
+    cases = " ".join(
+        f"WHEN '{name}' THEN {name}_quote(s, t{', b' if parameters.count(',') == 2 else ''})"
+        for name, parameters in sorted(quotes.items())
+    )
+    by_account = " ".join(f"WHEN '{name}' THEN {name}_amount(side, shares, basis, extra, s, q)" for name in amounts)
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
     return f"""
 -- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
-CREATE FUNCTION market_quote_of(accounting text, s market_state, t bigint) RETURNS market_quote
+CREATE FUNCTION market_quote_of(accounting text, s market_state, t bigint, b bigint) RETURNS market_quote
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE accounting {cases} END;
+
+-- Accountings whose amounts depend on more than shares and the market's quote (an account's own index or snapshot).
+CREATE FUNCTION amounts_by_account(accounting text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN accounting = ANY (ARRAY[{", ".join(f"'{name}'" for name in amounts)}]::text[]);
+
+CREATE FUNCTION position_amount_of(
+    accounting text, side text, shares numeric, basis numeric, extra jsonb, s market_state, q market_quote
+) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {f"CASE accounting {by_account} END" if amounts else "NULL::numeric"};
 
 CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

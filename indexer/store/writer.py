@@ -109,14 +109,14 @@ class Writer:
                 INSERT INTO position
                 SELECT DISTINCT ON (c.market_key, c.account, c.side)
                        c.chain_id, c.market_key, c.account, c.side, c.block_number, c.log_index, c.leg,
-                       c.shares_raw, c.basis_raw, c.is_collateral
+                       c.shares_raw, c.basis_raw, c.is_collateral, c.extra
                 FROM position_change c JOIN gone USING (market_key, account, side)
                 WHERE c.chain_id = %(chain)s AND c.block_number <= %(ancestor)s
                 ORDER BY c.market_key, c.account, c.side, c.block_number DESC, c.log_index DESC, c.leg DESC
                 ON CONFLICT (chain_id, market_key, account, side) DO UPDATE SET
                     block_number = excluded.block_number, log_index = excluded.log_index, leg = excluded.leg,
                     shares_raw = excluded.shares_raw, basis_raw = excluded.basis_raw,
-                    is_collateral = excluded.is_collateral
+                    is_collateral = excluded.is_collateral, extra = excluded.extra
                 """,
                 {"chain": self.chain_id, "ancestor": ancestor},
             )

@@ -237,6 +237,7 @@ def upgrade() -> None:
             "rate_at_target_raw", U256, comment="Morpho adaptive curve: rate at target utilisation, WAD a second"
         ),
         sa.Column("fee_raw", U256, comment="Morpho fee, WAD"),
+        sa.Column("extra", postgresql.JSONB(), comment="further numbers of this accounting, by name; exact integers"),
         sa.PrimaryKeyConstraint("chain_id", "market_key", "block_number", name="pk_market_state"),
         comment="Books of a market after each block that changed them; extrapolate to a later block with <accounting>_quote",
     )
@@ -278,6 +279,30 @@ def upgrade() -> None:
         comment="Parameters of markets and deployments, every change; the last row at or below a block holds",
     )
     op.create_table(
+        "perp_action",
+        sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
+        sa.Column("block_number", sa.BigInteger(), nullable=False, comment="block in which this row came to be"),
+        sa.Column("log_index", sa.Integer(), nullable=False, comment="log index within the block; -1 for a node read"),
+        sa.Column("leg", sa.SmallInteger(), nullable=False, comment="which of several actions of one log"),
+        sa.Column("tx_index", sa.Integer(), nullable=False, comment="transaction index within the block"),
+        sa.Column("tx_hash", sa.LargeBinary(), nullable=False, comment="32 bytes"),
+        sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment"),
+        sa.Column("market_key", sa.BigInteger(), comment="market, NULL when the action is about the account's margin"),
+        sa.Column("action", sa.Text(), nullable=False, comment="increase | decrease | trade | liquidation | deposit | withdraw | funding | settle_pnl | liquidity | bad_debt"),
+        sa.Column("trader", sa.LargeBinary(), nullable=False, comment="20 bytes"),
+        sa.Column("side", sa.Text(), comment="long | short, NULL where the event does not tell"),
+        sa.Column("size_raw", U256, comment="base amount, signed (positive is long), in the venue's unit"),
+        sa.Column("price_raw", U256, comment="price of the fill in the venue's unit"),
+        sa.Column("margin_delta_raw", U256, comment="margin added (positive) or taken out, in base units of the margin token"),
+        sa.Column("fee_raw", U256, comment="fee paid, in the venue's unit"),
+        sa.Column("pnl_raw", U256, comment="profit realised, in the venue's unit"),
+        sa.Column("funding_raw", U256, comment="funding paid (positive) or received, in the venue's unit"),
+        sa.Column("is_liquidation", sa.Boolean(), nullable=False, comment="whether it was forced"),
+        sa.Column("contract", sa.LargeBinary(), nullable=False, comment="emitter"),
+        sa.PrimaryKeyConstraint("chain_id", "block_number", "log_index", "leg", name="pk_perp_action"),
+        comment="What someone did on a perp venue. For people: never summed into balances. View: perp_events",
+    )
+    op.create_table(
         "position",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
         sa.Column("market_key", sa.BigInteger(), nullable=False, comment="market"),
@@ -296,6 +321,7 @@ def upgrade() -> None:
             "basis_raw", U256, comment="index at the account's last change where the accounting needs it, else NULL"
         ),
         sa.Column("is_collateral", sa.Boolean(), nullable=False, comment="whether it backs debt"),
+        sa.Column("extra", postgresql.JSONB(), comment="further numbers of this accounting, by name; exact integers"),
         sa.PrimaryKeyConstraint("chain_id", "market_key", "account", "side", name="pk_position"),
         comment="The newest row of position_change for each balance",
     )
@@ -327,6 +353,7 @@ def upgrade() -> None:
             comment="index at the account's last change where the accounting needs it (Aave 3.5+), else NULL",
         ),
         sa.Column("is_collateral", sa.Boolean(), nullable=False, comment="whether it backs debt after the change"),
+        sa.Column("extra", postgresql.JSONB(), comment="further numbers of this accounting, by name; exact integers"),
         sa.PrimaryKeyConstraint(
             "chain_id", "market_key", "account", "side", "block_number", "log_index", "leg", name="pk_position_change"
         ),
@@ -444,6 +471,7 @@ def downgrade() -> None:
     op.drop_table("protocol_leverage_snapshot")
     op.drop_table("price")
     op.drop_table("position_change")
+    op.drop_table("perp_action")
     op.drop_table("position")
     op.drop_table("param")
     op.drop_table("node_read")

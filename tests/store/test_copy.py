@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Boolean, Integer, LargeBinary, Numeric, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.ledger.rows import COLUMNS
-from indexer.store.copy import BOOLEAN, BYTES, TEXT, encode_logs
+from indexer.store.copy import BOOLEAN, BYTES, JSON, TEXT, encode_logs
 from indexer.store.schema import metadata
 from indexer.store.writer import BLOCK_COLUMNS, LOG_COLUMNS
 from indexer.types import Logs
@@ -22,7 +23,7 @@ COPIED = {**COLUMNS, "block": BLOCK_COLUMNS, "position": COLUMNS["position_chang
 def test_encoders_fit_the_schema(table: str) -> None:
     for name in COPIED[table]:
         kind = metadata.tables[table].c[name].type
-        named = [type_ for names, type_ in ((BYTES, LargeBinary), (TEXT, Text), (BOOLEAN, Boolean)) if name in names]
+        named = [type_ for names, type_ in ((BYTES, LargeBinary), (TEXT, Text), (BOOLEAN, Boolean), (JSON, JSONB)) if name in names]
         assert isinstance(kind, (named or [(Integer, Numeric)])[0]), name
         assert len(named) <= 1, name
 

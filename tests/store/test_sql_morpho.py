@@ -193,7 +193,7 @@ def test_unknown_rate_model_is_null_not_stale(booked: Any) -> None:
 def test_fixed_rate(db: psycopg.Connection[Any]) -> None:
     """FixedRateIrm: the stored rate over the whole time."""
     row = db.execute(
-        "SELECT (morpho_quote(ROW(1, 1, 1, 'fixed', 1000, NULL, NULL, NULL, 317097919, 5e24, 4e24, 5e18, 4e18, NULL, 0)"
+        "SELECT (morpho_quote(ROW(1, 1, 1, 'fixed', 1000, NULL, NULL, NULL, 317097919, 5e24, 4e24, 5e18, 4e18, NULL, 0, NULL)"
         "::market_state, 2000)).debt_assets_raw"
     ).fetchone()
     x = 317097919 * 1000

@@ -42,7 +42,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             k.chain_id, k.deployment_key, k.market_key, a.as_of_block, a.as_of_time, a.protocol, d.project, d.version,
             d.name, k.market_id, k.accounting, k.asset, k.collateral_asset, k.supply_token, k.debt_token,
             coalesce(k.oracle, unhex(po.value_text)) AS oracle, k.block_number AS listed_block,
-            s.state, market_quote_of(k.accounting, s.state, a.as_of_time) AS q
+            s.state, market_quote_of(k.accounting, s.state, a.as_of_time, a.as_of_block) AS q
         FROM as_of(p_chain, p_block) a
         JOIN deployment d ON d.chain_id = a.chain_id AND d.protocol = a.protocol
         JOIN market k ON k.chain_id = d.chain_id AND k.deployment_key = d.deployment_key AND k.block_number <= a.as_of_block
@@ -101,7 +101,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN p.side = 'collateral' AND b.collateral_asset IS NOT NULL THEN b.collateral_symbol ELSE b.symbol END,
         CASE WHEN p.side = 'collateral' AND b.collateral_asset IS NOT NULL THEN b.collateral_unit ELSE b.unit END,
         CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END,
-        CASE p.side
+        CASE WHEN amounts_by_account(b.accounting) THEN position_amount_of(b.accounting, p.side,
+                CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END,
+                CASE WHEN p.block_number <= b.as_of_block THEN p.basis_raw ELSE c.basis_raw END,
+                CASE WHEN p.block_number <= b.as_of_block THEN p.extra ELSE c.extra END, b.state, b.quote)
+        ELSE CASE p.side
             WHEN 'supply' THEN div(
                 CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END * b.supply_numerator
                 + b.supply_addend, b.supply_denominator)
@@ -109,14 +113,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END * b.debt_numerator
                 + b.debt_addend, b.debt_denominator)
             ELSE CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END
-        END,
+        END END,
         CASE WHEN p.side = 'collateral' THEN b.collateral_price_usd ELSE b.price_usd END,
         CASE WHEN p.side = 'collateral' THEN b.collateral_price_block ELSE b.price_block END,
         b.oracle_price_raw, b.oracle_unit_raw, b.oracle_quote, (b.state).regime
     FROM books(p_chain, p_block, p_account, p_accounting) b
     JOIN position p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
     LEFT JOIN LATERAL (
-        SELECT c.shares_raw, c.is_collateral, c.basis_raw, c.block_number
+        SELECT c.shares_raw, c.is_collateral, c.basis_raw, c.extra, c.block_number
         FROM position_change c
         WHERE p.block_number > b.as_of_block
           AND c.chain_id = p.chain_id AND c.market_key = p.market_key AND c.account = p.account AND c.side = p.side

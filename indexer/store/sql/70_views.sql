@@ -127,7 +127,7 @@ FROM (
         s.chain_id, c.name AS blockchain, d.project, d.version, d.name AS deployment, m.market_id, t.symbol,
         s.block_number, to_timestamp(b.block_timestamp) AS block_time, to_timestamp(s.accrued_at) AS accrued_at, s.regime,
         s.supply_index_raw, s.debt_index_raw, s.supply_shares_raw, s.debt_shares_raw, s.market_key,
-        market_quote_of(m.accounting, s, s.accrued_at) AS q
+        market_quote_of(m.accounting, s, s.accrued_at, s.block_number) AS q
     FROM market_state s
     JOIN market m ON m.chain_id = s.chain_id AND m.market_key = s.market_key
     JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
@@ -220,3 +220,15 @@ SELECT
 FROM cursor k
 LEFT JOIN chain c ON c.chain_id = k.chain_id
 LEFT JOIN block b ON b.chain_id = k.chain_id AND b.block_number = k.block_number;
+
+CREATE VIEW perp_events AS
+SELECT
+    a.chain_id, c.name AS blockchain, d.project, d.version, d.name AS deployment, d.project AS venue, m.market_id AS market,
+    hex(a.trader) AS trader, a.side, a.action, a.size_raw, a.price_raw, a.margin_delta_raw, a.fee_raw, a.pnl_raw,
+    a.funding_raw, a.is_liquidation, a.block_number, to_timestamp(b.block_timestamp) AS block_time, hex(a.tx_hash) AS tx_hash,
+    a.tx_index, a.log_index AS evt_index, a.leg, hex(a.contract) AS project_contract_address
+FROM perp_action a
+JOIN chain c ON c.chain_id = a.chain_id
+JOIN deployment d ON d.chain_id = a.chain_id AND d.deployment_key = a.deployment_key
+LEFT JOIN market m ON m.chain_id = a.chain_id AND m.market_key = a.market_key
+LEFT JOIN block b ON b.chain_id = a.chain_id AND b.block_number = a.block_number;

@@ -4,6 +4,7 @@
 COMMENT ON VIEW bad_debt IS 'M14: latent (insolvent accounts now), realised (written off) and covered (paid in since), never netted';
 COMMENT ON VIEW flashloan_events IS 'One row a flash loan and token';
 COMMENT ON VIEW ingest_status IS 'M23: how far each protocol of each chain is indexed, and how far behind the node';
+COMMENT ON VIEW perp_events IS 'What was done on perp venues, in the venues'' own units; never sum it into positions';
 COMMENT ON VIEW interest_index_history IS 'Indexes and rates booked at the end of each block that changed them';
 COMMENT ON VIEW lending_events IS 'Every action, Dune''s column names. For people: never sum it into balances';
 COMMENT ON VIEW liquidation_events IS 'One row a liquidation: debt repaid, collateral seized, bad debt written off with it; USD at the oracle prices of that block';
@@ -215,6 +216,19 @@ DECLARE
         'symbol', 'token symbol',
         'to', 'receiver, 0x hex'
     ) || jsonb_build_object(
+        'perp_events.action', 'increase | decrease | trade | liquidation | deposit | withdraw | funding | settle_pnl | liquidity | bad_debt',
+        'perp_events.leg', 'which of several actions of one log',
+        'venue', 'project',
+        'market', 'market_id, NULL when it is about the account''s margin',
+        'trader', 'account, 0x hex',
+        'size_raw', 'base amount, signed, venue''s unit',
+        'perp_events.price_raw', 'price of the fill, venue''s unit',
+        'margin_delta_raw', 'margin added or taken out, base units of the margin token',
+        'perp_events.fee_raw', 'fee paid, venue''s unit',
+        'pnl_raw', 'profit realised, venue''s unit',
+        'funding_raw', 'funding paid (positive) or received, venue''s unit',
+        'is_liquidation', 'whether it was forced'
+    ) || jsonb_build_object(
         'to_block', 'first block at which it no longer holds; NULL for still',
         'token_address', 'token, 0x hex',
         'total_collateral_base_raw', 'Aave getUserAccountData.totalCollateralBase, base currency (8 decimals)',
@@ -246,7 +260,7 @@ BEGIN
         SELECT c.relname AS view_name, a.attname AS column_name
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'liquidation_risk', 'market_params_history', 'markets', 'param_history', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'token_registry', 'v_account_leverage')
+          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'liquidation_risk', 'market_params_history', 'markets', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'token_registry', 'v_account_leverage')
     LOOP
         words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
         IF words IS NULL THEN
