@@ -112,8 +112,8 @@ def test_entries_are_well_formed(contract: str) -> None:
         parameters = [*entry["inputs"], *entry.get("outputs", [])]
         assert all(TYPE.fullmatch(parameter["type"]) for parameter in parameters), entry["name"]
         if entry["type"] == "event":
-            assert set(entry) == {"type", "name", "inputs", "anonymous"}
-            assert entry["anonymous"] is False
+            assert set(entry) - {"note"} == {"type", "name", "inputs", "anonymous"}
+            assert entry["anonymous"] is ("note" in entry)
             assert sum(parameter["indexed"] for parameter in parameters) <= 3
             assert all(parameter["name"] for parameter in parameters), "a handler needs every argument by name"
         else:

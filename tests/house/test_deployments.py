@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from eth_utils.address import is_checksum_address
 
+from indexer.protocols import discover
+
 ROOT = Path(__file__).resolve().parents[2]
 LISTS = {path.parent.name: path for path in sorted((ROOT / "indexer" / "protocols").glob("*/deployments.toml"))}
 CHAINS = {
@@ -30,7 +32,7 @@ MAY_BE = {"start_block", "first_version", "discounted_debt"}
 
 
 def load(slug: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads(LISTS[slug].read_text())["deployment"]
+    found: list[dict[str, Any]] = tomllib.loads(LISTS[slug].read_text()).get("deployment", [])
     return found
 
 
@@ -65,7 +67,8 @@ def test_contracts_are_checksummed_and_have_an_interface(slug: str, entry: dict[
     assert entry["contracts"]
     for contract, address in entry["contracts"].items():
         assert is_checksum_address(address), f"{contract} {address}"
-        assert (ROOT / "abis" / slug / f"{contract}.json").exists(), f"abis/{slug}/{contract}.json"
+        folder = discover()[slug].abi_folder
+        assert (ROOT / "abis" / folder / f"{contract}.json").exists(), f"abis/{folder}/{contract}.json"
 
 
 def test_no_address_is_listed_twice_on_a_chain() -> None:
