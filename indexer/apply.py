@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain as joined
 
@@ -125,3 +125,11 @@ def cut(part: Range, last: int) -> Range:
     rows = [row for row, number in enumerate(part.logs.block_number) if number <= last]
     headers = tuple(header for header in part.headers if header.number <= last)
     return Range(part.first, last, part.logs.take(rows), headers, part.heads, part.watch)
+
+
+def without(logs: Logs, addresses: Collection[Address], after: int) -> Logs:
+    """Return the logs less those of some contracts above a block: nobody has vouched for them, they are fetched again."""
+    columns = zip(logs.block_number, logs.address, strict=True)
+    return logs.take(
+        [row for row, (block, address) in enumerate(columns) if block <= after or address not in addresses]
+    )

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import logging
-import queue
-import sys
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from psycopg.types.json import Jsonb
 
-from indexer.apply import Applied, PriceBlocks, apply_range, cut
+from indexer.apply import Applied, PriceBlocks, apply_range, cut, without
 from indexer.catalog import Covered
 from indexer.config import ChainSettings
 from indexer.errors import BadConfig, BadData
 from indexer.ledger.book import Book
 from indexer.ledger.desk import Desk
+from indexer.pump import Pump
 from indexer.source import Source
 from indexer.store import reader, snapshots
 from indexer.store.database import connect
 from indexer.store.writer import CursorRow, StepRows, Writer
-from indexer.types import Address, BlockRef, Heads, Logs, Range, Reorg, Watch
+from indexer.types import BlockRef, Heads, Range, Reorg, Watch
 
 logger = logging.getLogger(__name__)
 
 KEEP_POSITIONS = 200_000
 """Balances that stay in memory between steps; the rest is loaded again when needed."""
 
-SWITCH_SECONDS = 0.0005
-"""How long a busy thread may keep the others from Python. The commit thread mostly waits for PostgreSQL and needs Python
-for a moment between two waits; at the default of 5 ms the fold kept it waiting for a third of a backfill's time."""
 
 LOCK_SECONDS = 10
 """How long to wait for the previous writer of this chain to go (its connection may outlive a killed process)."""
@@ -52,61 +47,16 @@ class Group:
         return self.after + 1
 
 
-class Pump:
-    """Commits steps on its own thread, in order, at most two behind. An error shows at the next call."""
-
-    def __init__(self, write: Callable[[StepRows], None]) -> None:
-        self._queue: queue.Queue[StepRows | None] = queue.Queue(maxsize=2)
-        self._write = write
-        self._error: BaseException | None = None
-        sys.setswitchinterval(SWITCH_SECONDS)
-        self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
-        self._thread.start()
-
-    def put(self, step: StepRows) -> None:
-        """Hand over a step. Raises what an earlier one failed with."""
-        self._check()
-        self._queue.put(step)
-
-    def drain(self) -> None:
-        """Wait until everything handed over is committed."""
-        self._queue.join()
-        self._check()
-
-    def close(self) -> None:
-        """End the thread after what is queued; errors have been shown or are of no more use."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _work(self) -> None:
-        while True:
-            step = self._queue.get()
-            try:
-                if step is None:
-                    return
-                if self._error is None:  # after a failure nothing later may be committed
-                    self._write(step)
-            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread as it is
-                self._error = error
-            finally:
-                self._queue.task_done()
-
-
-def _without(logs: Logs, addresses: Collection[Address], after: int) -> Logs:
-    """Return the logs less those of some contracts above a block: nobody has vouched for them, they are fetched again."""
-    columns = zip(logs.block_number, logs.address, strict=True)
-    return logs.take([row for row, (block, address) in enumerate(columns) if block <= after or address not in addresses])
-
-
 class ChainBooks:
     """Desks, cursors and commits of one chain. A context manager: one process at a time may hold it."""
 
     def __init__(
-        self, chain: ChainSettings, covered: Mapping[str, Covered], database_url: str, source: Source
+        self,
+        chain: ChainSettings,
+        covered: Mapping[str, Covered],
+        database_url: str,
+        source: Source,
+        reindex: Collection[str] = (),
     ) -> None:
         self.chain = chain
         self.covered = covered
@@ -116,6 +66,7 @@ class ChainBooks:
         self.desks: dict[str, Desk] = {}
         self.cursors: dict[str, CursorRow] = {}
         self._url = database_url
+        self._reindex = frozenset(reindex)
         self._prices = PriceBlocks(chain.price_interval_blocks)
         self._interval = {"1d": 86_400, "1h": 3_600}[chain.snapshot_interval]
         self._highest = -1
@@ -164,6 +115,9 @@ class ChainBooks:
             self.cursors = {
                 slug: row for slug, row in reader.cursors(self._writing, chain_id).items() if slug in self.covered
             }
+            for slug in self._reindex & self.cursors.keys():
+                self.writer.forget(slug, rows=True)
+                del self.cursors[slug]
             known = {row[0] for row in self._writing.execute("SELECT deployment_key FROM deployment")}
             for slug, covered in self.covered.items():
                 protocol = covered.protocol
@@ -171,7 +125,7 @@ class ChainBooks:
                     if slug in self.cursors and deployment.key not in known:
                         raise BadConfig(
                             f"deployment {deployment.name!r} of {slug} was added after {slug} was indexed on "
-                            f"{self.chain.name}; run `leverage rebuild --protocol {slug} --reindex` to begin it anew"
+                            f"{self.chain.name}; run `leverage index --to latest --reindex {slug}` to begin it anew"
                         )
                     self._writing.execute(
                         "INSERT INTO deployment VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -422,7 +376,7 @@ class ChainBooks:
             self.cursors[slug] = stopped
             watched = self.desks.pop(slug).watch().addresses
             watched -= {address for desk in self.desks.values() for address in desk.watch().addresses}
-            applied.logs = _without(applied.logs, watched, good)
+            applied.logs = without(applied.logs, watched, good)
             self.group_changed = True
             rows.append(stopped)
         return rows

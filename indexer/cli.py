@@ -111,6 +111,12 @@ def index(
         Path | None,
         typer.Option("--replay", metavar="DIR", help="Read a recording instead of a node.", show_default=False),
     ] = None,
+    reindex: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reindex", metavar="PROTOCOL", help="Begin this protocol anew, e.g. after adding a deployment.", show_default=False
+        ),
+    ] = None,
     chain: ChainName = None,
     config: ConfigFile = None,
 ) -> None:
@@ -119,12 +125,12 @@ def index(
 
     if replay is not None:
         settings, recorded = for_replay(_config(context, config), replay)
-        follow(settings, [recorded], to=_target(to or "latest"), replay=replay)
+        follow(settings, [recorded], to=_target(to or "latest"), replay=replay, reindex=reindex or ())
         return
     if to is None:
         raise typer.BadParameter("give the last block: a number, latest or finalized", param_hint="--to")
     settings = _settings(context, config)
-    follow(settings, chosen(settings, chain), to=_target(to))
+    follow(settings, chosen(settings, chain), to=_target(to), reindex=reindex or ())
 
 
 @app.command()

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any, Literal, Protocol as Interface
+from typing import Any, Literal
+from typing import Protocol as Interface
 
 from indexer.decode.layout import Events
 from indexer.types import Address, Read
@@ -365,7 +366,28 @@ def wanted_reads(want: Wants) -> list[Read]:
 
 
 __all__ = [
-    "TRANSACTION_TYPES", "Actions", "BookLike", "Books", "Changes", "Check", "Contract", "Deployment", "Fact", "Finds", "Handler",
-    "Listing", "PERP_ACTIONS", "MarketBooks", "MarketFacts", "PerpActions", "MarketRef", "PositionState", "PriceFeed", "Protocol", "Wants",
-    "always", "changes", "wanted_reads",
+    "PERP_ACTIONS",
+    "TRANSACTION_TYPES",
+    "Actions",
+    "BookLike",
+    "Books",
+    "Changes",
+    "Check",
+    "Contract",
+    "Deployment",
+    "Fact",
+    "Finds",
+    "Handler",
+    "Listing",
+    "MarketBooks",
+    "MarketFacts",
+    "MarketRef",
+    "PerpActions",
+    "PositionState",
+    "PriceFeed",
+    "Protocol",
+    "Wants",
+    "always",
+    "changes",
+    "wanted_reads",
 ]  # fmt: skip

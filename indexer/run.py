@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,8 +56,9 @@ def follow_chain(
     replay: Path | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     stop: threading.Event | None = None,
+    reindex: Collection[str] = (),
 ) -> None:
-    """Index a chain up to `to` or, without it, for ever.
+    """Index a chain up to `to` or, without it, for ever. Protocols in `reindex` begin anew.
 
     A database that goes away is waited for, and blocks that are replaced while they are booked are booked anew; the work
     resumes at the last commit. A protocol that meets bad data stops there and the others go on; a later run tries it again.
@@ -74,7 +75,8 @@ def follow_chain(
         while True:
             books: ChainBooks | None = None
             try:
-                with ChainBooks(chain, covered, database_url, source) as books:
+                with ChainBooks(chain, covered, database_url, source, reindex) as books:
+                    reindex = ()
                     books.resume_stopped()
                     _run(chain, books, node, to, progress, stop)
                     return

@@ -38,7 +38,7 @@ PROTOCOL = Protocol(
     version="{version}",
     kind="lending",  # lending | perp | oracle | link
     contracts=[
-        # Contract("Pool", {{"Supply": supply}}),   # the name of a file in abis/{slug}/ and of its events
+        Contract("Pool", {{}}),  # the name of a file in abis/{slug}/; then its events: {{"Supply": supply}}
     ],
     required=(),  # the contracts that a deployment must list
 )
@@ -74,9 +74,16 @@ Which events move which balance, the unit that does not grow with interest, and 
 Against which contract version, by which of the contract's own views, at how many blocks.
 """
 
-ABIS = """\
-One JSON file a contract: its interface as the compiler wrote it, `Pool.json` for `Pool`. Add each file to
-`abis/SOURCES.toml` with where it came from (package and version, or verified address), then remove this file.
+INTERFACES = """\
+# Interfaces of abis/{slug}/, as the contract sources declare them. `python tools/make_abis.py` writes the JSON files from
+# these. Take each declaration from the contract's own source, parameter names and `indexed` as they stand there.
+
+# [Pool]
+# sources = ["package or repository, with its version"]
+# declarations = \"\"\"
+# event Supply(address indexed account, uint256 amount)
+# function balanceOf(address account) view returns (uint256)
+# \"\"\"
 """
 
 TEST = '''"""{title}: what its adapter makes of logs, held against the contracts' own answers."""
@@ -88,7 +95,7 @@ from indexer.protocols import discover
 
 def test_the_adapter_names_its_contracts() -> None:
     protocol = discover()["{slug}"]
-    assert protocol.contracts, "write the handlers in indexer/protocols/{slug}/__init__.py"
+    assert any(contract.handlers for contract in protocol.contracts), "write the handlers in indexer/protocols/{slug}/__init__.py"
 '''
 
 
@@ -116,10 +123,10 @@ def create(slug: str, root: Path = ROOT) -> list[Path]:
         adapter / "__init__.py": ADAPTER,
         adapter / "deployments.toml": DEPLOYMENTS,
         adapter / "README.md": README,
-        abis / "README.md": ABIS,
+        abis / "interfaces.toml": INTERFACES,
         tests / f"test_{slug}.py": TEST,
     }
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.format(**words) if text is not ABIS else text, encoding="utf-8")
+        path.write_text(text.format(**words), encoding="utf-8")
     return list(files)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 Address = str
@@ -88,7 +89,7 @@ class Logs:
         """Join batches end to end. The caller sorts when the parts interleave (`in_order`)."""
         if len(parts) == 1:
             return parts[0]
-        return Logs(*(sum(columns, []) for columns in zip(*(part.columns() for part in parts), strict=True)))
+        return Logs(*(list(chain.from_iterable(columns)) for columns in zip(*(part.columns() for part in parts), strict=True)))
 
     def in_order(self) -> Logs:
         """Return the batch sorted by (block number, log index), exact repeats of a log dropped."""

@@ -4,7 +4,7 @@
     for E > 0:  A/E = 1 + D/E = 1 / (1 - D/A)
 
 Units    USD as Decimal; ratios as fractions
-Source   METRICS M1; BIS Working Paper 1171 (wallet-level assets to equity)
+Source   docs/methodology.md M1; BIS Working Paper 1171 (wallet-level assets to equity)
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 Units    USD as Decimal, thresholds as fractions
 Edge     None without debt; HF = 1 is not liquidatable on Aave
-Source   METRICS M12; who is liquidatable is decided by the exact integers of `account_health`, never by these
+Source   docs/methodology.md M12; who is liquidatable is decided by the exact integers of `account_health`, never by these
 """
 
 from __future__ import annotations

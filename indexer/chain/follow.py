@@ -14,13 +14,14 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from indexer.chain.fetch import fetch_logs, fetch_range
 from indexer.chain.logs import MAX_READS, Checks, Planner, fingerprint
 from indexer.chain.node import Node
 from indexer.chain.pool import NodePool, another, distrust
+from indexer.chain.unproven import Unproven, joined
 from indexer.chain.wire import logs_request
 from indexer.errors import BlockNotYetKnown, NodeDisagrees, ReorgTooDeep
 from indexer.types import BlockRef, Finalized, Heads, Idle, Range, Reorg, Step, Watch
@@ -99,22 +100,6 @@ def follow(
         follower.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Unproven:
-    """Logs read above the finalized block: read again, and compared, when their blocks become final."""
-
-    first: int
-    last: int
-    watch: Watch
-    logs: frozenset[tuple[int, int, str, str]]
-
-    def upto(self, last: int) -> _Unproven:
-        return _Unproven(self.first, last, self.watch, frozenset(key for key in self.logs if key[0] <= last))
-
-    def above(self, last: int) -> _Unproven:
-        return _Unproven(last + 1, self.last, self.watch, frozenset(key for key in self.logs if key[0] > last))
-
-
 class _Follower:
     """The state of one `follow`. Everything but `_fetch` runs in the consumer's thread."""
 
@@ -149,7 +134,7 @@ class _Follower:
         self._planner = planner
         self._threads: ThreadPoolExecutor | None = None
         self._final = -1
-        self._unproven: list[_Unproven] = []
+        self._unproven: list[Unproven] = []
         self._vain = 0
         self._heals = 0
 
@@ -172,7 +157,7 @@ class _Follower:
 
     def prove(self, committed: Sequence[Range]) -> None:
         """Note logs that an earlier run committed above the finalized block."""
-        self._unproven = [_Unproven(part.first, part.last, part.watch, fingerprint(part.logs)) for part in committed]
+        self._unproven = [Unproven(part.first, part.last, part.watch, fingerprint(part.logs)) for part in committed]
 
     def close(self) -> None:
         """Stop the threads and what they wait for."""
@@ -351,7 +336,7 @@ class _Follower:
         if number <= self._announced:
             return
         due = [piece.upto(min(piece.last, number)) for piece in self._unproven if piece.first <= number]
-        if not all([self._proven(piece) for piece in _joined(due)]):
+        if not all([self._proven(piece) for piece in joined(due)]):
             yield from self._heal()
             return
         self._unproven = [
@@ -361,7 +346,7 @@ class _Follower:
         self._kept = {kept: ref for kept, ref in self._kept.items() if kept >= number}
         yield Finalized(self._kept[number])
 
-    def _proven(self, piece: _Unproven) -> bool:
+    def _proven(self, piece: Unproven) -> bool:
         """Read the logs of a piece again; False when two reads agree that the committed ones are wrong."""
         votes = Counter([piece.logs])
         for turn in range(MAX_READS):
@@ -408,7 +393,7 @@ class _Follower:
         self._keep(refs[-1:] if final else refs)
         self._tip, self._next = refs[-1], part.last + 1
         if not final:
-            self._unproven.append(_Unproven(part.first, part.last, part.watch, fingerprint(part.logs)))
+            self._unproven.append(Unproven(part.first, part.last, part.watch, fingerprint(part.logs)))
 
     def _keep(self, refs: Sequence[BlockRef]) -> None:
         self._kept.update((ref.number, ref) for ref in refs)
@@ -427,14 +412,3 @@ class _Follower:
         if not isinstance(self._to, int):
             self._to = heads.latest if self._to == "latest" else self._final
         return self._to
-
-
-def _joined(pieces: Sequence[_Unproven]) -> list[_Unproven]:
-    """Join neighbours that were asked with the same watch, so that one question proves them all."""
-    joined: list[_Unproven] = []
-    for piece in pieces:
-        if joined and joined[-1].watch == piece.watch and joined[-1].last + 1 == piece.first:
-            joined[-1] = _Unproven(joined[-1].first, piece.last, piece.watch, joined[-1].logs | piece.logs)
-        else:
-            joined.append(piece)
-    return joined

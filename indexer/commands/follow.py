@@ -32,7 +32,7 @@ def chosen(settings: Settings, chain: str | None) -> tuple[ChainSettings, ...]:
 
 def follow(
     settings: Settings, chains: Sequence[ChainSettings], *, to: int | Literal["latest", "finalized"] | None = None,
-    replay: Path | None = None,
+    replay: Path | None = None, reindex: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Index chains side by side, for ever or up to `to`. One that fails does not stop the others.
 
@@ -47,7 +47,7 @@ def follow(
 
     def one(chain: ChainSettings) -> None:
         try:
-            follow_chain(chain, url, to=to, replay=replay, progress=screen, stop=stop)
+            follow_chain(chain, url, to=to, replay=replay, progress=screen, stop=stop, reindex=reindex)
         except LeverageError as error:
             if len(chains) > 1:
                 logger.error("%s: %s", chain.name, error)

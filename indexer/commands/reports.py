@@ -87,6 +87,8 @@ def decode(source: str, chain_id: int | None) -> None:
             for log in decoded.ambiguous:
                 where = f"log {log.log_index} of transaction {log.tx_hash}, contract {log.address}"
                 print(f"ambiguous: {where} fits {', '.join(log.protocols)}", file=sys.stderr)
+            if decoded.removed:
+                print(f"left out: {decoded.removed} logs that a reorg removed", file=sys.stderr)
             for failure in decoded.failures:
                 print(f"error: {failure}", file=sys.stderr)
             failures += len(decoded.failures)

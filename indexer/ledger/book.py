@@ -102,7 +102,7 @@ class Book:
 
     def add_market(self, ref: MarketRef, listing: Listing) -> MarketBooks:
         """List a market at this block; a second listing of one market replaces the first (a reserve listed anew)."""
-        deployment_key, native_id = ref
+        deployment_key = ref[0]
         market_id = f"{self.protocol}:{self.chain_id}:{listing.native_id}"
         market = MarketBooks(
             key64(market_id), listing.regime, supply_index=listing.supply_index, debt_index=listing.debt_index,

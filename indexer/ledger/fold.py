@@ -11,7 +11,6 @@ from indexer.errors import BadData
 from indexer.ledger.book import Book, PositionKey
 from indexer.protocol import Actions, Changes, PerpActions
 
-
 END_OF_BLOCK = 2**31 - 1
 """log_index of what was read at a block's end: after every log of the block."""
 

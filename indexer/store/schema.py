@@ -9,6 +9,7 @@ Views    relations for people (text hex, decimals applied, USD) are in `store/sq
 from __future__ import annotations
 
 from typing import Any
+
 from sqlalchemy import Index, MetaData, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 

@@ -81,8 +81,28 @@ class Writer:
             if step.heads is not None:
                 self.saw(step.heads, final=step.final)
 
-    def forget(self, protocol: str) -> None:
-        """Delete the listing of a protocol (its cursor and listed contracts), to be opened anew."""
+    def forget(self, protocol: str, *, rows: bool = False) -> None:
+        """Delete the listing of a protocol (its cursor and contracts), to be opened anew; with `rows` all its books too.
+
+        What nodes said stays, and so do prices and tokens, which protocols share.
+        """
+        if rows:
+            of_protocol = "SELECT deployment_key FROM deployment WHERE chain_id = %(chain)s AND protocol = %(protocol)s"
+            markets = f"SELECT market_key FROM market WHERE chain_id = %(chain)s AND deployment_key IN ({of_protocol})"
+            both = f"{of_protocol} UNION ALL {markets}"
+            chosen = {
+                "position": ("market_key", markets), "position_change": ("market_key", markets),
+                "market_state": ("market_key", markets), "param": ("subject", both), "account_setting": ("subject", both),
+                "action": ("deployment_key", of_protocol), "perp_action": ("deployment_key", of_protocol),
+                "protocol_leverage_snapshot": ("deployment_key", of_protocol), "market": ("deployment_key", of_protocol),
+            }  # fmt: skip
+            for table, (column, keys) in chosen.items():
+                self.connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE chain_id = %(chain)s AND {} IN ({})").format(
+                        sql.Identifier(table), sql.Identifier(column), sql.SQL(keys)
+                    ),
+                    {"chain": self.chain_id, "protocol": protocol},
+                )
         for table in ("cursor", "contract"):
             query = sql.SQL("DELETE FROM {} WHERE chain_id = %s AND protocol = %s")
             self.connection.execute(query.format(sql.Identifier(table)), (self.chain_id, protocol))

@@ -290,7 +290,7 @@ def test_new_protocol_makes_three_folders(leverage: Callable, tmp_path: Path, mo
         "indexer/protocols/spark_v2/__init__.py",
         "indexer/protocols/spark_v2/deployments.toml",
         "indexer/protocols/spark_v2/README.md",
-        "abis/spark_v2/README.md",
+        "abis/spark_v2/interfaces.toml",
         "tests/protocols/spark_v2/test_spark_v2.py",
     }
     names: dict[str, object] = {}

@@ -14,7 +14,16 @@ from indexer.decode.layout import Events
 from indexer.families.aave import rules
 from indexer.families.aave.maths import ray_mul
 from indexer.protocol import (
-    Actions, Contract, Fact, Finds, Handler, MarketFacts, PriceFeed, Wants, always, changes,
+    Actions,
+    Contract,
+    Fact,
+    Finds,
+    Handler,
+    MarketFacts,
+    PriceFeed,
+    Wants,
+    always,
+    changes,
 )  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------------------- pool

@@ -17,7 +17,15 @@ from typing import Final
 from indexer.decode.abi import selector
 from indexer.errors import MissingFact, WrongRegime
 from indexer.families.aave.maths import (
-    DIRECTED_B, HALF_UP_A, HALF_UP_B, UNSCALED_A, balance, compounded_interest, linear_interest, ray_div, ray_mul,
+    DIRECTED_B,
+    HALF_UP_A,
+    HALF_UP_B,
+    UNSCALED_A,
+    balance,
+    compounded_interest,
+    linear_interest,
+    ray_div,
+    ray_mul,
     scaled_from_balance,
 )  # fmt: skip
 from indexer.protocol import BookLike, Deployment, Listing, MarketBooks, PositionState

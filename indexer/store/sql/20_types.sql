@@ -60,7 +60,7 @@ CREATE TYPE account_health_row AS (
     market_key bigint
 );
 
--- The last step of every health function: ratios and status by METRICS.md section 0. An amount that is NULL (no price)
+-- The last step of every health function: ratios and status by docs/methodology.md. An amount that is NULL (no price)
 -- makes the account unpriced; ratios are NULL unless equity is positive.
 CREATE FUNCTION account_status(assets numeric, debt numeric, has_debt boolean) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -1,6 +1,6 @@
 -- Markets with their books, parameters and prices as of a block; p_block NULL: at each protocol's head.
 -- stored_* is what the contract has in storage, the others are extrapolated to the block's own second.
--- utilization (METRICS.md M20) is total debt / total supply: Morpho's definition. For Aave, whose own figure divides by
+-- utilization (docs/methodology.md M20) is total debt / total supply: Morpho's definition. For Aave, whose own figure divides by
 -- debt plus idle cash, it differs by what has accrued to the treasury and is not minted yet.
 CREATE FUNCTION markets_at(p_chain bigint, p_block bigint)
 RETURNS TABLE (

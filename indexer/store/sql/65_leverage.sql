@@ -78,7 +78,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHERE cardinality(h.debt_assets) > 0
 $$;
 
--- Half-open intervals of METRICS.md M12.
+-- Half-open intervals of docs/methodology.md M12.
 CREATE FUNCTION health_bucket(health_factor numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE

@@ -59,7 +59,7 @@ DECLARE
         'borrow_shares_raw', 'sum of debt shares',
         'borrower', 'the debtor, 0x hex',
         'borrowing_enabled', 'whether new debt may be taken',
-        'bucket', 'half-open health factor interval of METRICS.md M12: [0,1) is liquidatable; NULL without a health factor',
+        'bucket', 'half-open health factor interval of docs/methodology.md M12: [0,1) is liquidatable; NULL without a health factor',
         'chain_id', 'EIP-155 chain id',
         'changed_block', 'block of the balance''s last change at or below as_of_block',
         'collateral_asset', 'Morpho collateral token, 0x hex; NULL where the asset itself is the collateral',
