@@ -59,9 +59,7 @@ def apply_range(part: Range, desks: Iterable[Desk], source: Source, prices: Pric
     return applied
 
 
-def _at_desk(
-    part: Range, desk: Desk, source: Source, prices: PriceBlocks, applied: Applied, parts: list[Logs]
-) -> Rows:
+def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, applied: Applied, parts: list[Logs]) -> Rows:
     facts = _facts(part, desk, source, applied, parts)
     answers = source.answers(desk.wanted(facts))
     stamps = _timestamps(applied.headers.values(), parts)
@@ -111,10 +109,7 @@ def _since(logs: Logs, first: Mapping[Address, int]) -> Logs:
 
 def _timestamps(headers: Iterable[Header], parts: Sequence[Logs]) -> Mapping[int, int]:
     stamps = {
-        block: stamp
-        for logs in parts
-        for block, stamp in zip(logs.block_number, logs.timestamp, strict=True)
-        if stamp
+        block: stamp for logs in parts for block, stamp in zip(logs.block_number, logs.timestamp, strict=True) if stamp
     }
     stamps.update((header.number, header.timestamp) for header in headers)
     return stamps

@@ -101,7 +101,9 @@ class ChainBooks:
             if row and row[0]:
                 return
             if time.monotonic() > deadline:
-                raise BadConfig(f"another process is indexing chain {self.chain.name} into this database; stop it first")
+                raise BadConfig(
+                    f"another process is indexing chain {self.chain.name} into this database; stop it first"
+                )
             time.sleep(0.02)
 
     def _register(self) -> None:
@@ -203,7 +205,9 @@ class ChainBooks:
         # without a finalized block yet, a window of the newest headers is all there is to find a fork in
         first = max(first, group.after - 4096)
         recent = [
-            ref for ref in reader.recent_blocks(self._reading, self.chain.chain_id, first, group.after) if ref.parent_hash
+            ref
+            for ref in reader.recent_blocks(self._reading, self.chain.chain_id, first, group.after)
+            if ref.parent_hash
         ]
         blocks = reader.recent_blocks(self._reading, self.chain.chain_id, group.after, group.after)
         return (blocks[-1] if blocks else None), recent
@@ -331,9 +335,7 @@ class ChainBooks:
         last = applied.headers.get(part.last)
         for slug in self.desks:
             row = self.cursors[slug]
-            self.cursors[slug] = CursorRow(
-                slug, row.start_block, part.last, last.hash if last else None, status
-            )
+            self.cursors[slug] = CursorRow(slug, row.start_block, part.last, last.hash if last else None, status)
         done = {row.protocol for row in special}
         cursors = [*special, *(self.cursors[slug] for slug in self.desks if slug not in done)]
         fresh = part.first > self._highest

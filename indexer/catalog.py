@@ -39,7 +39,9 @@ def covered(chain: ChainSettings) -> dict[str, Covered]:
         for deployment in deployments:
             for name in protocol.required:
                 if name not in deployment.contracts:
-                    raise BadConfig(f"deployment {deployment.name!r} of {slug} on {chain.name}: contracts lack {name!r}")
+                    raise BadConfig(
+                        f"deployment {deployment.name!r} of {slug} on {chain.name}: contracts lack {name!r}"
+                    )
         if deployments:
             found[slug] = Covered(protocol, {deployment.key: deployment for deployment in deployments})
     if not found:

@@ -114,7 +114,10 @@ def index(
     reindex: Annotated[
         list[str] | None,
         typer.Option(
-            "--reindex", metavar="PROTOCOL", help="Begin this protocol anew, e.g. after adding a deployment.", show_default=False
+            "--reindex",
+            metavar="PROTOCOL",
+            help="Begin this protocol anew, e.g. after adding a deployment.",
+            show_default=False,
         ),
     ] = None,
     chain: ChainName = None,

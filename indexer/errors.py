@@ -1,22 +1,22 @@
 """Every error the indexer raises. The axis is what happens next.
 
-    LeverageError
-    ├─ Retry                   back off and try again
-    │   ├─ NodeUnavailable     no answer, 5xx, broken JSON
-    │   ├─ RateLimited         429; carries the wait the node asked for
-    │   ├─ RangeTooLarge       split the range and try again at once
-    │   ├─ BlockNotYetKnown    the node lags behind what another said
-    │   └─ DatabaseUnavailable
-    ├─ BadData                 stop this protocol on this chain, keep the others, show it on /v1/status
-    │   ├─ DecodeError         a watched contract's log that does not decode
-    │   ├─ NegativeBalance     a balance that would fall below zero
-    │   ├─ WrongRegime         an event that contradicts the accounting rules in force
-    │   ├─ MissingFact         a read or fact that the accounting needs and does not have
-    │   └─ UnknownMarket       an event of a market that was never listed
-    ├─ NodeDisagrees           two answers about one block; carries both requests; that node is put aside
-    ├─ ReorgTooDeep            the chain changed below the kept window; stop and say what to run
-    ├─ BadConfig               exit 2 with the file, the key and what to write instead
-    └─ BadRequest              HTTP 4xx
+LeverageError
+├─ Retry                   back off and try again
+│   ├─ NodeUnavailable     no answer, 5xx, broken JSON
+│   ├─ RateLimited         429; carries the wait the node asked for
+│   ├─ RangeTooLarge       split the range and try again at once
+│   ├─ BlockNotYetKnown    the node lags behind what another said
+│   └─ DatabaseUnavailable
+├─ BadData                 stop this protocol on this chain, keep the others, show it on /v1/status
+│   ├─ DecodeError         a watched contract's log that does not decode
+│   ├─ NegativeBalance     a balance that would fall below zero
+│   ├─ WrongRegime         an event that contradicts the accounting rules in force
+│   ├─ MissingFact         a read or fact that the accounting needs and does not have
+│   └─ UnknownMarket       an event of a market that was never listed
+├─ NodeDisagrees           two answers about one block; carries both requests; that node is put aside
+├─ ReorgTooDeep            the chain changed below the kept window; stop and say what to run
+├─ BadConfig               exit 2 with the file, the key and what to write instead
+└─ BadRequest              HTTP 4xx
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from indexer import catalog
 from indexer.books import ChainBooks
 from indexer.config import ChainSettings
-from indexer.run import Progress
+from indexer.run import Progress, collect_rarely
 from indexer.source import StoredSource
 from indexer.store import reader
 from indexer.store.database import connect
@@ -39,6 +39,7 @@ def rebuild(
     Interrupted, it leaves the cursors where it was: `leverage run` goes on from there with a node.
     """
     stop = stop or threading.Event()
+    collect_rarely()
     covered = catalog.covered(chain)
     with connect(database_url) as connection:
         connection.autocommit = True

@@ -48,6 +48,12 @@ class Progress:
     logs: int
 
 
+def collect_rarely() -> None:
+    """Set the cycle collector for the work of this process: folding and copying."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 10, 10)
+
+
 def follow_chain(
     chain: ChainSettings,
     database_url: str,
@@ -66,8 +72,7 @@ def follow_chain(
     """
     stop = stop or threading.Event()
     connect(database_url).close()
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY, 10, 10)
+    collect_rarely()
     covered = catalog.covered(chain)
     node, source = open_source(chain, replay)
     pause = SHORTEST_PAUSE
@@ -111,10 +116,12 @@ def open_source(chain: ChainSettings, replay: Path | None) -> tuple[NodePool | R
     if replay is not None:
         recording = ReplayNode(replay)
         if recording.chain_id() != chain.chain_id:
-            raise BadConfig(f"{replay} is a recording of chain {recording.chain_id()}, {chain.name} is {chain.chain_id}")
+            raise BadConfig(
+                f"{replay} is a recording of chain {recording.chain_id()}, {chain.name} is {chain.chain_id}"
+            )
         return recording, ReplaySource(recording)
     if not chain.rpc:
-        raise BadConfig(f"chain {chain.name!r} has no rpc; add rpc = [\"${{ETH_RPC_URL}}\"] or give --replay DIR")
+        raise BadConfig(f'chain {chain.name!r} has no rpc; add rpc = ["${{ETH_RPC_URL}}"] or give --replay DIR')
     node = open_node(chain.rpc, chain_id=chain.chain_id, requests_per_second=chain.requests_per_second)
     return node, NodeSource(node, Checks(double_read=chain.double_read))
 

@@ -89,7 +89,9 @@ class Logs:
         """Join batches end to end. The caller sorts when the parts interleave (`in_order`)."""
         if len(parts) == 1:
             return parts[0]
-        return Logs(*(list(chain.from_iterable(columns)) for columns in zip(*(part.columns() for part in parts), strict=True)))
+        return Logs(
+            *(list(chain.from_iterable(columns)) for columns in zip(*(part.columns() for part in parts), strict=True))
+        )
 
     def in_order(self) -> Logs:
         """Return the batch sorted by (block number, log index), exact repeats of a log dropped."""

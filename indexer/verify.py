@@ -132,7 +132,11 @@ def _compare(node: Node, slug: str, checks: list[Check], at: int, report: Verify
         report.compared[slug, check.what] = report.compared.get((slug, check.what), 0) + 1
         result = answers.get((check.to, check.data))
         words = None if result is None else tuple(int(result[n : n + 64], 16) for n in range(2, len(result), 64))
-        if words is None or len(words) < len(check.expected) or any(
-            expected is not None and expected != word for expected, word in zip(check.expected, words, strict=False)
+        if (
+            words is None
+            or len(words) < len(check.expected)
+            or any(
+                expected is not None and expected != word for expected, word in zip(check.expected, words, strict=False)
+            )
         ):
             report.differences.append(Difference(slug, check, words))

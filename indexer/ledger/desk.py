@@ -1,9 +1,9 @@
 """A Desk keeps the books of one protocol on one chain: logs in, rows out. Pure; the caller does the fetching.
 
-    facts = desk.translate(logs)          decode and split into facts
-    new = desk.learn(facts)               contracts found: fetch their logs, translate them too, until none is new
-    reads = desk.wanted(facts)            view calls that the rules need
-    rows = desk.settle(facts, ...)        fold into the book, in chain order
+facts = desk.translate(logs)          decode and split into facts
+new = desk.learn(facts)               contracts found: fetch their logs, translate them too, until none is new
+reads = desk.wanted(facts)            view calls that the rules need
+rows = desk.settle(facts, ...)        fold into the book, in chain order
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ class Desk:
         if not self.router.add(address, kind):
             return False
         self.book.deployments.setdefault(address, deployment)
-        self.book.rows["contract"].append(
-            (address, self.protocol.slug, kind, deployment.key, block_number, log_index)
-        )
+        self.book.rows["contract"].append((address, self.protocol.slug, kind, deployment.key, block_number, log_index))
         return True
 
     def know_contract(self, deployment: Deployment, address: Address, kind: str) -> None:
@@ -278,5 +276,3 @@ class Desk:
     def take_rows(self) -> Rows:
         """Return the rows of this step."""
         return self.book.take_rows()
-
-

@@ -16,7 +16,9 @@ Key = BigInteger
 """64-bit key derived from a readable id (`indexer.types.key64`): the same on every machine and after every reorg."""
 
 
-def col(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], comment: str, *, null: bool = False, key: bool = False) -> Column[Any]:
+def col(
+    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], comment: str, *, null: bool = False, key: bool = False
+) -> Column[Any]:
     """Return a column with its comment; NOT NULL unless `null`."""
     return Column(name, kind, nullable=null, primary_key=key, comment=comment)
 

@@ -227,9 +227,7 @@ class Writer:
         names = COLUMNS["position_change"]
         text = encode(("chain_id", *names), ([self.chain_id] * len(newest), *zip(*newest, strict=True)))
         fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
-        updates = sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names[3:]
-        )
+        updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names[3:])
         with self.connection.cursor() as cur:
             cur.execute("CREATE TEMP TABLE IF NOT EXISTS new_position (LIKE position) ON COMMIT DELETE ROWS")
             with cur.copy(sql.SQL("COPY new_position ({}) FROM STDIN").format(fields)) as copy:

@@ -288,12 +288,19 @@ def upgrade() -> None:
         sa.Column("tx_hash", sa.LargeBinary(), nullable=False, comment="32 bytes"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment"),
         sa.Column("market_key", sa.BigInteger(), comment="market, NULL when the action is about the account's margin"),
-        sa.Column("action", sa.Text(), nullable=False, comment="increase | decrease | trade | liquidation | deposit | withdraw | funding | settle_pnl | liquidity | bad_debt"),
+        sa.Column(
+            "action",
+            sa.Text(),
+            nullable=False,
+            comment="increase | decrease | trade | liquidation | deposit | withdraw | funding | settle_pnl | liquidity | bad_debt",
+        ),
         sa.Column("trader", sa.LargeBinary(), nullable=False, comment="20 bytes"),
         sa.Column("side", sa.Text(), comment="long | short, NULL where the event does not tell"),
         sa.Column("size_raw", U256, comment="base amount, signed (positive is long), in the venue's unit"),
         sa.Column("price_raw", U256, comment="price of the fill in the venue's unit"),
-        sa.Column("margin_delta_raw", U256, comment="margin added (positive) or taken out, in base units of the margin token"),
+        sa.Column(
+            "margin_delta_raw", U256, comment="margin added (positive) or taken out, in base units of the margin token"
+        ),
         sa.Column("fee_raw", U256, comment="fee paid, in the venue's unit"),
         sa.Column("pnl_raw", U256, comment="profit realised, in the venue's unit"),
         sa.Column("funding_raw", U256, comment="funding paid (positive) or received, in the venue's unit"),

@@ -8,7 +8,12 @@ from fractions import Fraction
 import pytest
 
 from indexer.aggregation.risk import (
-    Leg, first_eligible_drop, group_drop, health_factor, liquidation_price, loss_boundary_drop,
+    Leg,
+    first_eligible_drop,
+    group_drop,
+    health_factor,
+    liquidation_price,
+    loss_boundary_drop,
 )  # fmt: skip
 
 D = Decimal

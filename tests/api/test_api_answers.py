@@ -1,4 +1,4 @@
-"""Every endpoint's answer over the small world, expected values worked out by hand (METRICS.md M1 and M12)."""
+"""Every endpoint's answer over the small world, expected values worked out by hand (docs/methodology.md M1 and M12)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Chain    ethereum (1), blocks 100 to 110, twelve seconds apart; 107 has no kept header; 108 is safe, 105 final
 Aave     deployment `core`: WETH 2000 USD (LT 0.80), USDC 1 USD (LT 0.75), DAI 1 USD, XYZ without a price
-         deployment `m1`: USDC and DAI, the four accounts of METRICS.md M1
+         deployment `m1`: USDC and DAI, the four accounts of docs/methodology.md M1
 Rates    are zero, so that amounts are shares x index / 1e27 at every block
 """
 

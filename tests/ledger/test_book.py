@@ -38,7 +38,9 @@ class Chain:
         self.desk.open([Deployment(11, "aave_v3", 1, "test", 0, listed)])
         self.logs = Logs()
         self.times: dict[int, int] = {}
-        self.add(1, CONFIGURATOR, "PoolConfigurator", "ReserveInitialized", [ASSET, A_TOKEN], [stable, DEBT_TOKEN, STABLE])
+        self.add(
+            1, CONFIGURATOR, "PoolConfigurator", "ReserveInitialized", [ASSET, A_TOKEN], [stable, DEBT_TOKEN, STABLE]
+        )
 
     def add(
         self, block: int, address: str, kind: str, event: str, topics: Sequence[int | str], words: Sequence[int | str],
@@ -91,7 +93,9 @@ def test_a_burn_smaller_than_the_interest_shows_as_a_mint() -> None:
 def test_an_interest_that_does_not_fit_stops_the_protocol() -> None:
     chain = Chain()
     chain.add(2, A_TOKEN, "AToken", "Mint", [ALICE, ALICE], [1000, 0, RAY])
-    chain.add(3, A_TOKEN, "AToken", "Mint", [ALICE, ALICE], [210, 99, RAY + RAY // 10])  # a log was lost, or a rule is wrong
+    chain.add(
+        3, A_TOKEN, "AToken", "Mint", [ALICE, ALICE], [210, 99, RAY + RAY // 10]
+    )  # a log was lost, or a rule is wrong
     with pytest.raises(WrongRegime, match="accrued 99 by the event but 100") as caught:
         chain.settle()
     assert (caught.value.protocol, caught.value.block_number) == ("aave_v3", 3)

@@ -44,7 +44,9 @@ def answers_of(folder: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def compare(connection: psycopg.Connection[Any], chain_id: int, meta: dict[str, Any], answers: Iterator[dict[str, Any]]) -> Comparison:
+def compare(
+    connection: psycopg.Connection[Any], chain_id: int, meta: dict[str, Any], answers: Iterator[dict[str, Any]]
+) -> Comparison:
     """Compare every answer that states something about a position, an account or a market."""
     by_block: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for answer in answers:
@@ -97,7 +99,9 @@ class _Books:
         if what == "getUserEMode":
             return (self.emode.get(label["account"], 0),)
         if what == "position":
-            rows = (self.positions.get((label["account"], label["id"], side)) for side in ("supply", "debt", "collateral"))
+            rows = (
+                self.positions.get((label["account"], label["id"], side)) for side in ("supply", "debt", "collateral")
+            )
             return tuple(0 if row is None else int(row["shares_raw"]) for row in rows)
         if what in ("market", "rateAtTarget", "borrowRateView"):
             return self._morpho(what, self.markets[label["id"]])

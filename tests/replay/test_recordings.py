@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.replay.answers import answers_of, compare, meta_of
 
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.run import follow_chain
+from tests.replay.answers import answers_of, compare, meta_of
 
 LISTED = {"aave_v3": "PoolAddressesProvider", "morpho_blue": "Morpho"}
 """The one contract of each protocol that a user has to name."""

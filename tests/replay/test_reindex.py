@@ -34,7 +34,9 @@ def test_reindexing_one_protocol_gives_the_same_rows(migrated_database: Callable
 def test_a_deployment_added_later_is_refused_by_name(migrated_database: Callable[[], str], tmp_path: Path) -> None:
     url, settings = migrated_database(), settings_of(DEMO)
     follow_chain(settings, url, to=200, replay=DEMO)
-    twin = DeploymentSettings(protocol="morpho_blue", name="second", start_block=0, contracts={"Morpho": "0x" + "11" * 20})
+    twin = DeploymentSettings(
+        protocol="morpho_blue", name="second", start_block=0, contracts={"Morpho": "0x" + "11" * 20}
+    )
     more = settings.model_copy(update={"deployment": (*settings.deployment, twin)})
     with pytest.raises(BadConfig, match="--reindex morpho_blue"):
         follow_chain(more, url, to=300, replay=DEMO)

@@ -23,7 +23,11 @@ COPIED = {**COLUMNS, "block": BLOCK_COLUMNS, "position": COLUMNS["position_chang
 def test_encoders_fit_the_schema(table: str) -> None:
     for name in COPIED[table]:
         kind = metadata.tables[table].c[name].type
-        named = [type_ for names, type_ in ((BYTES, LargeBinary), (TEXT, Text), (BOOLEAN, Boolean), (JSON, JSONB)) if name in names]
+        named = [
+            type_
+            for names, type_ in ((BYTES, LargeBinary), (TEXT, Text), (BOOLEAN, Boolean), (JSON, JSONB))
+            if name in names
+        ]
         assert isinstance(kind, (named or [(Integer, Numeric)])[0]), name
         assert len(named) <= 1, name
 

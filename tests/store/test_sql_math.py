@@ -119,7 +119,7 @@ def test_hex_and_back(db: psycopg.Connection[Any]) -> None:
 
 
 def test_ratio_and_status(db: psycopg.Connection[Any]) -> None:
-    """METRICS.md M1's own numbers: A = 150, D = 100."""
+    """docs/methodology.md M1's own numbers: A = 150, D = 100."""
     assert call(db, "ratio(150, 50)") == 3
     assert call(db, "ratio(100, 150)") == Decimal("0.666666666666666667")
     assert call(db, "ratio(1, 0)") is None

@@ -108,7 +108,7 @@ def test_a_head_without_header_is_an_error(book: Any) -> None:
 
 
 def test_four_accounts(book: Any) -> None:
-    """METRICS.md M1 in units of USDC against WETH: (A, D) = (300, 200), (1000, 0), (1500, 300), (90, 95).
+    """docs/methodology.md M1 in units of USDC against WETH: (A, D) = (300, 200), (1000, 0), (1500, 300), (90, 95).
 
     borrowers 1800 / 1300, all 2800 / 2300, one insolvent, 5 of latent bad debt. WETH is made worth 1 USD.
     """

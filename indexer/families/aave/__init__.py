@@ -149,9 +149,7 @@ def reserve_initialized(e: Events) -> Sequence[Fact]:
 
 
 def collateral_config(e: Events) -> Sequence[Fact]:
-    return [
-        changes(e, rules.collateral_config, e["asset"], e["ltv"], e["liquidationThreshold"], e["liquidationBonus"])
-    ]
+    return [changes(e, rules.collateral_config, e["asset"], e["ltv"], e["liquidationThreshold"], e["liquidationBonus"])]
 
 
 def emode_category(e: Events) -> Sequence[Fact]:

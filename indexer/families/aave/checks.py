@@ -29,15 +29,22 @@ def checks(books: Books) -> list[Check]:
             for account in books.accounts:
                 scaled, amount = held.get((account, market_id, side), (0, 0))
                 found.append(
-                    Check("scaledBalanceOf", account, market_id, token, call("scaledBalanceOf(address)", account), (scaled,))
+                    Check(
+                        "scaledBalanceOf",
+                        account,
+                        market_id,
+                        token,
+                        call("scaledBalanceOf(address)", account),
+                        (scaled,),
+                    )
                 )
-                found.append(Check("balanceOf", account, market_id, token, call("balanceOf(address)", account), (amount,)))
+                found.append(
+                    Check("balanceOf", account, market_id, token, call("balanceOf(address)", account), (amount,))
+                )
         for name, column in (
             ("getReserveNormalizedIncome", "supply_index_raw"), ("getReserveNormalizedVariableDebt", "debt_index_raw"),
         ):  # fmt: skip
-            found.append(
-                Check(name, "", market_id, pool, call(f"{name}(address)", asset), (int(market[column]),))
-            )
+            found.append(Check(name, "", market_id, pool, call(f"{name}(address)", asset), (int(market[column]),)))
     columns = (
         "total_collateral_base_raw", "total_debt_base_raw", "available_borrows_base_raw",
         "current_liquidation_threshold_bps", "ltv_bps", "health_factor_raw",

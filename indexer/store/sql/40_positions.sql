@@ -132,7 +132,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
       AND CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END <> 0
 $$;
 
--- Every open balance as of a block, or with p_block NULL at each protocol's head. DESIGN.md section 11.
+-- Every open balance as of a block, or with p_block NULL at each protocol's head. docs/data-model.md.
 CREATE FUNCTION positions_at(p_chain bigint, p_block bigint)
 RETURNS TABLE (
     chain_id bigint, project text, version text, deployment text, market_id text, account text, owner text, side text,
