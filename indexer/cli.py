@@ -194,13 +194,23 @@ def rebuild(
     first: Annotated[
         int | None, typer.Option("--from", min=0, metavar="BLOCK", help="Keep what is below.", show_default=False)
     ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Drop what nodes said from there on too: `leverage run` reads it again.")
+    ] = False,
     chain: ChainName = None,
     config: ConfigFile = None,
 ) -> None:
     """Drop the derived tables and make them again from kept blocks, logs and reads. Needs no node."""
+    from indexer.commands.follow import forget as forget_from
     from indexer.commands.follow import rebuild as body
 
-    body(_settings(context, config), chain, first)
+    settings = _settings(context, config)
+    if not forget:
+        body(settings, chain, first)
+    elif first is None:
+        raise typer.BadParameter("--forget needs the block to begin at", param_hint="--from")
+    else:
+        forget_from(settings, chain, first)
 
 
 @app.command()

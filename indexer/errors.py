@@ -136,7 +136,7 @@ class NodeDisagrees(LeverageError):
 class ReorgTooDeep(LeverageError):
     """The chain was replaced below the oldest block whose hash is kept."""
 
-    hint = "Run `leverage rebuild --from BLOCK` below the fork with a node on the right branch."
+    hint = "Run `leverage rebuild --from BLOCK --forget` with a block below the fork, then `leverage run`."
 
 
 class BadConfig(LeverageError):

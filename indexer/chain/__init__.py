@@ -5,7 +5,7 @@ pool       several nodes as one: failover, back-off, quarantine
 ranges     how many blocks to ask for at once, learned
 logs       the logs of a range, in as many pieces as the node demands
 fetch      a range of blocks, complete and checked against its headers (bloom)
-follow     the chain as steps: Range | Reorg | Finalized | Idle (heads wakes it)
+follow     the chain as steps: Range | Reorg | Finalized | Idle (follower holds the state, heads wakes it)
 reads      view calls pinned to a block
 record     a chain segment as files, and a node that answers from them
 """

@@ -62,10 +62,30 @@ def follow(
                 thread.start()
             for thread in threads:
                 thread.join()
+        stopped = [] if failures else _stopped(url, chains)
     if failures:
         raise failures[0]
+    if stopped:
+        raise Stopped("; ".join(stopped))
     if stop.is_set() and to is not None:
         raise Interrupted(f"stopped before block {to}; run the same command again to go on")
+
+
+class Stopped(LeverageError):
+    """A protocol met data that cannot be booked; the others went on."""
+
+    hint = "`leverage status` shows the log; run the same command again when its cause is mended."
+
+
+def _stopped(url: str, chains: Sequence[ChainSettings]) -> list[str]:
+    """Return what stopped each protocol that did, as sentences."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT c.name, k.protocol, k.block_number, k.error->>'message' FROM cursor k JOIN chain c USING (chain_id) "
+            "WHERE k.status = 'stopped' AND k.chain_id = ANY(%s) ORDER BY 1, 2",
+            ([chain.chain_id for chain in chains],),
+        ).fetchall()
+    return [f"{chain}: {protocol} stopped after block {block}: {message}" for chain, protocol, block, message in rows]
 
 
 class Interrupted(LeverageError):
@@ -143,6 +163,15 @@ def record(settings: Settings, chain: ChainSettings, first: int, last: int, dire
             )  # fmt: skip
         finally:
             node.close()
+
+
+def forget(settings: Settings, chain: str | None, first: int) -> None:
+    """Drop everything from a block on: for a branch that is gone deeper than the kept window."""
+    from indexer.rebuild import forget as forget_chain
+
+    with database(settings, migrate=True) as url:
+        for one in chosen(settings, chain):
+            forget_chain(one, url, first)
 
 
 def rebuild(settings: Settings, chain: str | None, first: int | None) -> None:
