@@ -25,6 +25,8 @@ class Applied:
     headers: dict[int, Header] = field(default_factory=dict)
     reads: list[Answer] = field(default_factory=list)
     stopped: dict[str, BadData] = field(default_factory=dict)
+    past: bool = False
+    """Some logs are of blocks before the range: what contracts said before they were found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,31 @@ def _facts(part: Range, desk: Desk, source: Source, applied: Applied, parts: lis
                     applied.headers.setdefault(header.number, header)
             parts.append(logs)
             found.extend(desk.translate(logs))
+        if early := {address: block for address, block in new.items() if block < part.first}:
+            found.extend(desk.translate(_before(part, desk, source, early, applied, parts)))
         new = desk.learn(found)
         facts.extend(found)
     return facts
 
 
+def _before(
+    part: Range, desk: Desk, source: Source, early: Mapping[Address, int], applied: Applied, parts: list[Logs]
+) -> Logs:
+    """Return what contracts logged before the range in which they were found, of each from its block on."""
+    watch = Watch(frozenset(early), desk.watch().topics)
+    more = source.more(Range(min(early.values()), part.first - 1, Logs(), (), part.heads, watch), watch)
+    logs = _since(more.logs, early)
+    blocks = set(logs.block_number)
+    for header in more.headers:
+        if header.number in blocks:
+            applied.headers.setdefault(header.number, header)
+    parts.append(logs)
+    applied.past = applied.past or len(logs) > 0
+    return logs
+
+
 def _since(logs: Logs, first: Mapping[Address, int]) -> Logs:
-    """Return the logs of these contracts, of each from the block in which it was found: no range begins before it."""
+    """Return the logs of these contracts, of each from its block on."""
     never = 1 << 62
     columns = zip(logs.block_number, logs.address, strict=True)
     return logs.take([row for row, (block, address) in enumerate(columns) if block >= first.get(address, never)])

@@ -338,7 +338,7 @@ class ChainBooks:
             self.cursors[slug] = CursorRow(slug, row.start_block, part.last, last.hash if last else None, status)
         done = {row.protocol for row in special}
         cursors = [*special, *(self.cursors[slug] for slug in self.desks if slug not in done)]
-        fresh = part.first > self._highest
+        fresh = part.first > self._highest and not applied.past
         self._highest = max(self._highest, part.last)
         headers = sorted(applied.headers.values())
         final = part.last if part.last <= (part.heads.finalized or -1) and self._complete() else None

@@ -163,11 +163,14 @@ class Finds:
     """Contracts to watch from the event's block on, as contracts of `kind` of the emitter's deployment.
 
     An empty or zero address means none in this row.
+    `past` reaches back: logs of so many blocks before the event, down to the deployment's start, are booked too, each at
+    its own block (a constructor's parameters). Their rules meet books in which the contract's market is not listed.
     """
 
     events: Events
     kind: str
     address: Sequence[Address]
+    past: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from indexer.types import Answer, Header, Heads, Logs, Read, Watch
 CHAIN_FILE = "chain.jsonl.gz"
 READS_FILE = "reads.jsonl.gz"
 
-SYMBOL, DECIMALS, NAME, ASSET = "0x95d89b41", "0x313ce567", "0x06fdde03", "0x38d52e0f"
+SYMBOL, DECIMALS, NAME, ASSET, UNDERLYING = "0x95d89b41", "0x313ce567", "0x06fdde03", "0x38d52e0f", "0x6f307dc3"
 
 _CHUNK = 100
 
@@ -141,7 +141,7 @@ class ReplayNode:
         self._answers = list(_read_answers(folder / READS_FILE)) if (folder / READS_FILE).exists() else []
         self._results = {(a.read.block_number, a.read.to, a.read.data): a.result for a in self._answers}
         self._metadata = {
-            (a.read.to, a.read.data): a.result for a in self._answers if a.read.data in (SYMBOL, DECIMALS, NAME, ASSET)
+            (a.read.to, a.read.data): a.result for a in self._answers if a.read.data in (SYMBOL, DECIMALS, NAME, ASSET, UNDERLYING)
         }
 
     @property
@@ -210,7 +210,7 @@ class ReplayNode:
         key = (read.block_number, read.to, read.data)
         if key in self._results:
             return self._results[key]
-        if read.data not in (SYMBOL, DECIMALS, NAME, ASSET):
+        if read.data not in (SYMBOL, DECIMALS, NAME, ASSET, UNDERLYING):
             return None
         return _token_answer(self._tokens.get(read.to, {}), read.data) or self._metadata.get((read.to, read.data))
 
@@ -224,6 +224,8 @@ def _token_answer(token: dict[str, Any], selector: str) -> str | None:
         return f"0x{32:064x}{len(text):064x}{text.hex().ljust(-(-len(text) // 32) * 64, '0')}"
     if selector == ASSET and str(token.get("kind", "")).startswith("ERC-4626") and token.get("asset"):
         return f"0x{int(token['asset'], 16):064x}"
+    if selector == UNDERLYING and token.get("underlying"):
+        return f"0x{int(token['underlying'], 16):064x}"
     return None
 
 

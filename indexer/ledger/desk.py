@@ -33,7 +33,7 @@ from indexer.protocol import (
     wanted_reads,
 )
 from indexer.types import Address, Answer, Logs, Read, Watch
-from indexer.units import ZERO_ADDRESS
+from indexer.units import NATIVE_TOKEN, ZERO_ADDRESS, native_symbol
 
 SYMBOL, DECIMALS, ASSET = abi.selector("symbol()"), abi.selector("decimals()"), abi.selector("asset()")
 
@@ -168,7 +168,7 @@ class Desk:
                     deployment = self.book.deployments[events.address[n]]
                     fresh = address not in self.router.contracts
                     if self.watch_contract(deployment, address, find.kind, block, log) and fresh:
-                        new[address] = block
+                        new[address] = max(block - find.past, min(block, deployment.start_block))
         return new
 
     def wanted(self, facts: Facts) -> list[Read]:
@@ -230,6 +230,8 @@ class Desk:
                 underlying = words.address(found.get((token, ASSET)))
                 kind = "erc4626" if underlying else kind
             symbol = words.text(found.get((token, SYMBOL)))
+            if token == NATIVE_TOKEN:
+                symbol, decimals, kind = native_symbol(self.book.chain_id), 18, "plain"
             self.book.known_tokens[token] = decimals
             self.book.rows["token"].append((token, block, symbol, decimals, kind, issuer, underlying))
 

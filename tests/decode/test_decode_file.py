@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from making import HERE, raw_log, tx, word
 from indexer import decode_file
 from indexer.decode_file import Ambiguous, Decoded, decode_entries, read_entries
 from indexer.errors import BadRequest
+from indexer.protocol import Protocol
 from indexer.protocols import discover
 
 STRANGER, OTHER, USER, RESERVE = ("0x" + pair * 20 for pair in ("5a", "5b", "aa", "bb"))
@@ -76,6 +79,27 @@ def kinds(found: Decoded) -> list[str]:
     return [row["transaction_type"] for row in found.actions]
 
 
+@contextmanager
+def only_adapters(monkeypatch: pytest.MonkeyPatch, adapters: dict[str, Protocol]) -> Iterator[None]:
+    """Let `decode_file` know these adapters only."""
+    monkeypatch.setattr(decode_file, "discover", lambda: adapters)
+    caches = (decode_file._adapters, decode_file._listed, decode_file._handled, decode_file._chain_names)
+    for one in caches:
+        one.cache_clear()
+    try:
+        yield
+    finally:
+        for one in caches:
+            one.cache_clear()
+
+
+@pytest.fixture
+def aave_v2_as_neighbour(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Its interfaces are there, its adapter is not."""
+    with only_adapters(monkeypatch, {slug: one for slug, one in discover().items() if slug != "aave_v2"}):
+        yield
+
+
 BOTH = ("aave_v2", "aave_v3")
 
 
@@ -105,6 +129,7 @@ def test_a_log_that_only_an_adapter_fits_is_decoded_without_a_deployment() -> No
     assert found.actions[0]["market_id"] == f"aave_v3:1:{STRANGER}:{RESERVE}"
 
 
+@pytest.mark.usefixtures("aave_v2_as_neighbour")
 def test_a_log_that_only_a_neighbour_fits_is_foreign() -> None:
     assert decoded(deposit()) == Decoded()
 
@@ -114,6 +139,13 @@ def test_another_log_of_the_emitter_settles_it_for_the_adapter() -> None:
     assert (kinds(found), found.ambiguous) == (["withdraw", "supply"], [])
 
 
+def test_another_log_of_the_emitter_settles_it_for_another_adapter() -> None:
+    found = decoded(withdraw(index=0), deposit(index=1))
+    assert [(row["version"], row["transaction_type"]) for row in found.actions] == [("2", "withdraw"), ("2", "supply")]
+    assert found.ambiguous == []
+
+
+@pytest.mark.usefixtures("aave_v2_as_neighbour")
 def test_another_log_of_the_emitter_settles_it_for_the_neighbour() -> None:
     assert decoded(withdraw(index=0), deposit(index=1)) == Decoded()
 
@@ -122,7 +154,8 @@ def test_the_settling_log_may_come_later_or_be_one_that_nobody_prints() -> None:
     mint = raw_log(STRANGER, MINT_V3, who(USER, USER), words(3, 3, RAY), 9)
     found = decoded(transferred(index=0), mint)
     assert (kinds(found), found.actions[0]["amount_raw"]) == (["transfer"], "9")
-    assert decoded(transferred(index=0), raw_log(STRANGER, MINT_V2, who(USER), words(3, RAY), 9)) == Decoded()
+    found = decoded(transferred(index=0), raw_log(STRANGER, MINT_V2, who(USER), words(3, RAY), 9))
+    assert [(row["version"], row["amount_raw"]) for row in found.actions] == [("2", "9")]
 
 
 def test_a_log_of_another_emitter_settles_nothing() -> None:
@@ -138,7 +171,7 @@ def test_another_entry_settles_nothing() -> None:
 def test_an_emitter_whose_logs_contradict_each_other_is_ambiguous_throughout() -> None:
     found = decoded(supply(index=1), deposit(index=2), morpho_supply(index=3))
     three = ("aave_v2", "aave_v3", "morpho_blue")
-    assert found == Decoded(ambiguous=[unclear(1, three), unclear(3, three)])  # a Deposit is nobody's action here
+    assert found == Decoded(ambiguous=[unclear(1, three), unclear(2, three), unclear(3, three)])
 
 
 def test_ambiguous_logs_that_nobody_would_print_are_not_worth_a_word() -> None:
@@ -171,17 +204,9 @@ def test_another_shape_of_a_known_topic_is_foreign(log: dict[str, Any]) -> None:
 def test_forks_that_share_their_interfaces_do_not_make_each_other_ambiguous(monkeypatch: pytest.MonkeyPatch) -> None:
     """The adapter of the folder's own name speaks for a stranger, also when the fork comes first in the alphabet."""
     fork = replace(discover()["aave_v3"], slug="a_fork", abi="aave_v3", project="fork")
-    found = {"a_fork": fork, **discover()}
-    monkeypatch.setattr(decode_file, "discover", lambda: found)
-    caches = (decode_file._adapters, decode_file._listed, decode_file._handled, decode_file._chain_names)
-    for one in caches:
-        one.cache_clear()
-    try:
+    with only_adapters(monkeypatch, {"a_fork": fork, **discover()}):
         both = decoded(supply(), withdraw(OTHER))
-        assert ([row["project"] for row in both.actions], both.ambiguous) == (["aave"], [unclear(0, address=OTHER)])
-    finally:
-        for one in caches:
-            one.cache_clear()
+    assert ([row["project"] for row in both.actions], both.ambiguous) == (["aave"], [unclear(0, address=OTHER)])
 
 
 # ------------------------------------------------------------------------------------------------- logs gone wrong

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from making import HERE, receipts
 
-from indexer.decode_file import Ambiguous, decode_entries
+from indexer.decode_file import decode_entries
 
 COLUMNS = [
     "chain_id", "blockchain", "project", "version", "deployment", "transaction_type", "token_address", "borrower",
@@ -31,11 +31,13 @@ AAVE_V2_POOL = "0x7d2768de32b0b80b7a3454c06bdac94a69ddc7a9"
 MORPHO = "0xbbbbbbbbbb9cc5e90e3b3af64bdaf62c37eeffcb"
 A_ETH_USDC = "0x98c23e9d8f34fefb1b7bd6a91b7ff122f4e16f5c"
 A_ETH_WETH = "0x4d5f47fa6a74757f35c14fd3a6ef8e3c9bc514e8"
+A_ST_ETH = "0x1982b2f5814301d4e9a8b0201555376e62f82428"
 A_SCR_WETH = "0xf301805be1df81102c957f6d4ce29d2b8c056b2a"
 
 USDC = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"
 WETH = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"
 WSTETH = "0x7f39c581f595b53c5cb19bd0b3f8da6c935e2ca0"
+ST_ETH = "0xae7ab96520de3a18e5e111b5eaab095312d7fe84"
 SUSDS = "0xa3931d71877c0e7a3148cb7eb4463524fec27fbd"
 ARBITRUM_USDT = "0xfd086bc7cd5c481dcc9c85ebe478a1c0b69fcbb9"
 ARBITRUM_WETH = "0x82af49447d8a07e3bd95bd0d56f35241523fbab1"
@@ -68,6 +70,10 @@ def aave(pool: str, deployment: str | None, chain_id: int, token: str, **row: An
         "project": "aave", "version": "3", "deployment": deployment, "project_contract_address": pool,
         "token_address": token, "market_id": f"aave_v3:{chain_id}:{pool}:{token}", **row,
     }  # fmt: skip
+
+
+def aave_v2(**row: Any) -> dict[str, Any]:
+    return {"project": "aave", "version": "2", **row}
 
 
 def aave_transfer(token: str, **row: Any) -> dict[str, Any]:
@@ -241,23 +247,37 @@ CASES = [
     ),
     Case(
         "0xe7ae42aa6b3815b135c5dfe62222421e43013d30ec132f18d52b396229ce5c6a",
-        "5,839,855.131490784645058218 sUSDS are supplied to Spark, a fork of Aave v3 that no list names: Supply has a form "
-        "that only Aave v3 has, so it is decoded, with the deployment unknown.",
+        "5,839,855.131490784645058218 sUSDS are supplied to Spark, a fork of Aave v3 with a pool of its own.",
         place(1, "ethereum", 21634984, "2025-01-16T05:33:47", 89),
         [
-            aave(
-                SPARK_POOL, None, 1, SUSDS, transaction_type="supply", evt_index=413,
-                amount_raw="5839855131490784645058218", depositor="0x81ebde24453b8e40454616579ea79c79a197699d",
-                on_behalf_of="0x81ebde24453b8e40454616579ea79c79a197699d",
-            )
+            {
+                "project": "spark", "version": "1", "deployment": "ethereum", "project_contract_address": SPARK_POOL,
+                "token_address": SUSDS, "market_id": f"spark:1:{SPARK_POOL}:{SUSDS}", "transaction_type": "supply",
+                "evt_index": 413, "amount_raw": "5839855131490784645058218",
+                "depositor": "0x81ebde24453b8e40454616579ea79c79a197699d",
+                "on_behalf_of": "0x81ebde24453b8e40454616579ea79c79a197699d",
+            }
         ],
     ),
     Case(
         "0xa77ea655f8e0fc7227674633ee1da0c52aadd38f825e2dfa8f44d40867ae1745",
-        "A migration: 84.52 stETH leave Aave v2 (not ours to name: ambiguous), are wrapped, and 76.326951198340166536 "
-        "wstETH go into Aave v3 for 0x4bf1....",
+        "A migration: 0x4bf1... hands its aSTETH over, 84.521918902842181052 stETH leave Aave v2, are wrapped, and "
+        "76.326951198340166536 wstETH go into Aave v3 for 0x4bf1....",
         place(1, "ethereum", 16513219, "2023-01-29T14:57:47", 79),
         [
+            aave_v2(
+                project_contract_address=A_ST_ETH, transaction_type="transfer", evt_index=137,
+                amount_raw="84521918902842181053", depositor="0x4bf180a73575d4393cc794f29fb92c3954a36b5a",
+                on_behalf_of="0x4bf180a73575d4393cc794f29fb92c3954a36b5a",
+                recipient="0xb748952c7bc638f31775245964707bcc5ddfabfc",
+            ),
+            aave_v2(
+                deployment="ethereum", project_contract_address=AAVE_V2_POOL, transaction_type="withdraw",
+                evt_index=146, token_address=ST_ETH, market_id=f"aave_v2:1:{AAVE_V2_POOL}:{ST_ETH}",
+                amount_raw="84521918902842181052", depositor="0xb748952c7bc638f31775245964707bcc5ddfabfc",
+                on_behalf_of="0xb748952c7bc638f31775245964707bcc5ddfabfc",
+                recipient="0xb748952c7bc638f31775245964707bcc5ddfabfc",
+            ),
             aave(
                 ETHEREUM_POOL, "ethereum_core", 1, WSTETH, transaction_type="supply", evt_index=157,
                 amount_raw="76326951198340166536", depositor="0xb748952c7bc638f31775245964707bcc5ddfabfc",
@@ -333,17 +353,6 @@ CASES = [
     ),
 ]  # fmt: skip
 
-AMBIGUOUS = {
-    "0xa77ea655f8e0fc7227674633ee1da0c52aadd38f825e2dfa8f44d40867ae1745": [
-        Ambiguous(
-            "0xa77ea655f8e0fc7227674633ee1da0c52aadd38f825e2dfa8f44d40867ae1745",
-            146,
-            AAVE_V2_POOL,
-            ("aave_v2", "aave_v3"),
-        )
-    ]
-}
-
 
 @pytest.mark.parametrize("case", CASES, ids=[case.did[:60] for case in CASES])
 def test_a_named_transaction_did_what_is_known_of_it(case: Case) -> None:
@@ -352,7 +361,7 @@ def test_a_named_transaction_did_what_is_known_of_it(case: Case) -> None:
     expected = [blank | case.place | {"tx_hash": case.tx_hash} | row for row in case.rows]
     assert decoded.actions == expected, case.did
     assert [list(row) for row in decoded.actions] == [COLUMNS] * len(expected)
-    assert decoded.ambiguous == AMBIGUOUS.get(case.tx_hash, [])
+    assert decoded.ambiguous == []
     assert (decoded.failures, decoded.removed) == ([], 0)
 
 

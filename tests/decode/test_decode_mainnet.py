@@ -1,4 +1,4 @@
-"""Every Aave v3 shaped and Morpho log of the real receipts, against a second decoder written here.
+"""Every Aave v2, Aave v3 shaped and Morpho log of the real receipts, against a second decoder written here.
 
 It knows the contracts' signatures by hand and uses eth-abi only: it reads neither indexer.decode nor the files of abis/.
 A transfer's amount is the scaled one at the log's index, which may differ by one unit from the aToken's own ERC-20 log.
@@ -38,6 +38,11 @@ AAVE_V3 = {
     (534352, "0x11fcfe756c05ad438e312a7fd934381537d3cffe"): "scroll",
     (56, "0x6807dc923806fe8fd134338eabca509979a7e0cb"): "bnb",
 }
+AAVE_V2 = {
+    (1, "0x7d2768de32b0b80b7a3454c06bdac94a69ddc7a9"): "ethereum",
+    (137, "0x8dff5e27ea6b7ac08ebfdf9eb090f32ee9a30fcf"): "polygon",
+}
+SPARK = {(1, "0xc13e21b648a5ee794902342038ff3adab66be987"): "ethereum"}
 MORPHO = {
     (1, "0xbbbbbbbbbb9cc5e90e3b3af64bdaf62c37eeffcb"): "ethereum",
     (8453, "0xbbbbbbbbbb9cc5e90e3b3af64bdaf62c37eeffcb"): "base",
@@ -83,7 +88,29 @@ AAVE_ONLY: dict[str, Shape] = {
         ],
     ),
 }  # fmt: skip
-AAVE_EITHER: dict[str, Shape] = {  # Aave v2's pool emits them as well
+AAVE_V2_ONLY: dict[str, Shape] = {
+    topic("Deposit(address,address,address,uint256,uint16)"): Shape(
+        ["address", "address", "uint16"], ["address", "uint256"],
+        lambda reserve, owner, _referral, user, amount: [
+            {"transaction_type": "supply", "token_address": reserve, "depositor": user, "on_behalf_of": owner, "amount_raw": amount}
+        ],
+    ),
+    topic("Borrow(address,address,address,uint256,uint256,uint256,uint16)"): Shape(
+        ["address", "address", "uint16"], ["address", "uint256", "uint256", "uint256"],
+        lambda reserve, debtor, _referral, caller, amount, _mode, _rate: [
+            {"transaction_type": "borrow", "token_address": reserve, "borrower": debtor, "on_behalf_of": debtor,
+             "recipient": caller, "amount_raw": amount}
+        ],
+    ),
+    topic("Repay(address,address,address,uint256)"): Shape(
+        ["address", "address", "address"], ["uint256"],
+        lambda reserve, debtor, payer, amount: [
+            {"transaction_type": "repay", "token_address": reserve, "borrower": debtor, "on_behalf_of": debtor,
+             "repayer": payer, "amount_raw": amount}
+        ],
+    ),
+}  # fmt: skip
+AAVE_EITHER: dict[str, Shape] = {  # the pools of v2 and v3 both emit them
     topic("Withdraw(address,address,address,uint256)"): Shape(
         ["address", "address", "address"], ["uint256"],
         lambda reserve, user, to, amount: [
@@ -148,6 +175,7 @@ V3_TOKEN = {
     topic("Mint(address,address,uint256,uint256,uint256)"),
     topic("Burn(address,address,uint256,uint256,uint256)"),
 }
+V2_TOKEN = {(topic("Mint(address,uint256,uint256)"), 2), (topic("Burn(address,address,uint256,uint256)"), 3)}
 BALANCE_TRANSFER = topic("BalanceTransfer(address,address,uint256,uint256)")
 TRANSFER = topic("Transfer(address,address,uint256)")
 RAY = 10**27
@@ -168,15 +196,25 @@ def shaped(log: dict[str, Any], shapes: dict[str, Shape]) -> Shape | None:
     return found if found and len(log["topics"]) == 1 + len(found.topics) else None
 
 
-def sent_before(logs: list[dict[str, Any]], log: dict[str, Any]) -> int:
-    """The amount of the aToken's own Transfer of the same two sides, the last one before the scaled log."""
+def sent(logs: list[dict[str, Any]], log: dict[str, Any], before: bool) -> int:
+    """The amount of the aToken's own Transfer of the same two sides: the last before (v3) or the first after (v2)."""
     sides = log["topics"][1:]
     same = [
         one for one in logs
         if one["address"] == log["address"] and one["topics"][:1] == [TRANSFER] and one["topics"][1:] == sides
-        and int(one["logIndex"], 16) < int(log["logIndex"], 16)
+        and (int(one["logIndex"], 16) < int(log["logIndex"], 16)) is before
     ]  # fmt: skip
-    return int(same[-1]["data"], 16)
+    return int(same[-1 if before else 0]["data"], 16)
+
+
+def transferred(log: dict[str, Any], amount: Callable[[int, int], int]) -> list[Row]:
+    sides = b"".join(bytes.fromhex(part[2:]) for part in log["topics"][1:])
+    source, target = decode(["address", "address"], sides)
+    value, index = decode(["uint256", "uint256"], bytes.fromhex(log["data"][2:]))
+    return [
+        {"transaction_type": "transfer", "depositor": source, "on_behalf_of": source, "recipient": target,
+         "amount_raw": amount(value, index)}
+    ]  # fmt: skip
 
 
 def expected(entry: dict[str, Any]) -> list[Row]:
@@ -185,36 +223,38 @@ def expected(entry: dict[str, Any]) -> list[Row]:
     surely_v3 = {
         log["address"] for log in logs if shaped(log, AAVE_ONLY) or (log["topics"] and log["topics"][0] in V3_TOKEN)
     }
+    surely_v2 = {
+        log["address"] for log in logs
+        if shaped(log, AAVE_V2_ONLY) or (log["topics"] and (log["topics"][0], len(log["topics"])) in V2_TOKEN)
+    }  # fmt: skip
     rows = []
     for log in logs:
         where = (chain, log["address"])
         known: Row = {}
         found: list[Row] = []
+        slug = "aave_v3"
         if shape := shaped(log, MORPHO_EVENTS):
             market, *others = arguments(log, shape)
             found = shape.rows(market, *others)
             known = {"project": "morpho", "version": "1", "deployment": MORPHO[where]}
             known["market_id"] = f"morpho_blue:{chain}:{hexed(market)}"
-        elif where in AAVE_V3 or log["address"] in surely_v3:
+        elif where in AAVE_V2 or log["address"] in surely_v2:
+            slug = "aave_v2"
+            known = {"project": "aave", "version": "2", "deployment": AAVE_V2.get(where)}
+            if shape := shaped(log, AAVE_V2_ONLY | AAVE_EITHER):
+                found = shape.rows(*arguments(log, shape))
+            elif log["topics"][:1] == [BALANCE_TRANSFER]:
+                found = transferred(log, lambda amount, _index: amount)
+                assert found[0]["amount_raw"] == sent(logs, log, before=False)
+        elif where in AAVE_V3 or where in SPARK or log["address"] in surely_v3:
             known = {"project": "aave", "version": "3", "deployment": AAVE_V3.get(where)}
+            if where in SPARK:
+                slug, known = "spark", {"project": "spark", "version": "1", "deployment": SPARK[where]}
             if shape := shaped(log, AAVE_ONLY | AAVE_EITHER):
                 found = shape.rows(*arguments(log, shape))
             elif log["topics"][:1] == [BALANCE_TRANSFER]:
-                source, target = decode(
-                    ["address", "address"], b"".join(bytes.fromhex(t[2:]) for t in log["topics"][1:])
-                )
-                scaled, index = decode(["uint256", "uint256"], bytes.fromhex(log["data"][2:]))
-                amount = (scaled * index + RAY // 2) // RAY
-                assert abs(amount - sent_before(logs, log)) <= 1
-                found = [
-                    {
-                        "transaction_type": "transfer",
-                        "depositor": source,
-                        "on_behalf_of": source,
-                        "recipient": target,
-                        "amount_raw": amount,
-                    }
-                ]
+                found = transferred(log, lambda scaled, index: (scaled * index + RAY // 2) // RAY)
+                assert abs(found[0]["amount_raw"] - sent(logs, log, before=True)) <= 1
         for row in found:
             place = {
                 "chain_id": chain, "blockchain": CHAINS[chain], "block_number": int(receipt["blockNumber"], 16),
@@ -225,7 +265,7 @@ def expected(entry: dict[str, Any]) -> list[Row]:
             whole = dict.fromkeys(COLUMNS) | known | place | row | {"amount_raw": str(row["amount_raw"])}
             whole.pop("market", None)
             if whole["token_address"]:
-                whole["market_id"] = f"aave_v3:{chain}:{log['address']}:{whole['token_address']}"
+                whole["market_id"] = f"{slug}:{chain}:{log['address']}:{whole['token_address']}"
             rows.append(whole)
     return rows
 
@@ -240,28 +280,20 @@ def test_every_action_agrees_field_by_field() -> None:
     seen: Counter[str] = Counter()
     for entry, decoded in everything():
         assert decoded.actions == expected(entry), entry["receipt"]["transactionHash"]
-        seen.update(f"{row['project']} {row['transaction_type']}" for row in decoded.actions)
+        seen.update(f"{row['project']}_v{row['version']} {row['transaction_type']}" for row in decoded.actions)
     assert seen == {
-        "aave supply": 17, "aave withdraw": 10, "aave borrow": 6, "aave repay": 5, "aave transfer": 7,
-        "aave liquidation": 1, "aave seize": 1,
-        "morpho supply": 8, "morpho withdraw": 6, "morpho borrow": 3, "morpho repay": 1, "morpho supply_collateral": 2,
-        "morpho withdraw_collateral": 1,
+        "aave_v2 supply": 2, "aave_v2 withdraw": 3, "aave_v2 borrow": 1, "aave_v2 transfer": 1,
+        "aave_v3 supply": 16, "aave_v3 withdraw": 10, "aave_v3 borrow": 6, "aave_v3 repay": 5, "aave_v3 transfer": 7,
+        "aave_v3 liquidation": 1, "aave_v3 seize": 1, "spark_v1 supply": 1,
+        "morpho_v1 supply": 8, "morpho_v1 withdraw": 6, "morpho_v1 borrow": 3, "morpho_v1 repay": 1,
+        "morpho_v1 supply_collateral": 2, "morpho_v1 withdraw_collateral": 1,
     }  # fmt: skip
 
 
-def test_nothing_fails_and_only_aave_v2_withdrawals_are_ambiguous() -> None:
+def test_nothing_fails_and_nothing_is_ambiguous() -> None:
+    """Aave v2's Withdraw has the form of v3's, but its pools are listed."""
     assert [failure for _, decoded in everything() for failure in decoded.failures] == []
-    assert [
-        (log.address, log.log_index, log.protocols) for _, decoded in everything() for log in decoded.ambiguous
-    ] == [("0x7d2768de32b0b80b7a3454c06bdac94a69ddc7a9", index, ("aave_v2", "aave_v3")) for index in (28, 146, 185)]
-
-
-def test_aave_v2_gives_no_row() -> None:
-    """Its pools, tokens and the transactions of Compound, Liquity and others are foreign: nothing is printed for them."""
-    pools = {"0x7d2768de32b0b80b7a3454c06bdac94a69ddc7a9", "0x8dff5e27ea6b7ac08ebfdf9eb090f32ee9a30fcf"}
-    assert not [
-        row for _, decoded in everything() for row in decoded.actions if row["project_contract_address"] in pools
-    ]
+    assert [log for _, decoded in everything() for log in decoded.ambiguous] == []
 
 
 @pytest.mark.parametrize(

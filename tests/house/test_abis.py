@@ -21,7 +21,7 @@ from eth_utils.crypto import keccak
 ROOT = Path(__file__).resolve().parents[2]
 ABIS = ROOT / "abis"
 SHEET = ROOT.parent / "shared" / "events.json"
-SLUGS = {"aave_v2", "aave_v3", "morpho_blue", "chainlink", "erc1967", "erc20", "erc4626"}
+SLUGS = {"compound_v3", "aave_v2", "aave_v3", "compound_v2", "morpho_blue", "chainlink", "erc1967", "erc20", "erc4626"}
 CONTRACTS = sorted(
     path.relative_to(ABIS).with_suffix("").as_posix() for path in ABIS.glob("*/*.json") if path.parent.name in SLUGS
 )
@@ -49,6 +49,11 @@ EMITTERS: dict[tuple[str, str], tuple[str, ...]] = {
     (AAVE, "ProviderRegistry"): ("aave_v3/PoolAddressesProviderRegistry",),
     (AAVE, "rate strategy V2"): ("aave_v3/RateStrategy",),
     (AAVE, "AaveOracle"): ("aave_v3/AaveOracle",),
+    ("Compound v2", "Comptroller"): ("compound_v2/Unitroller",),
+    ("Compound v2", "cToken"): ("compound_v2/CToken",),
+    ("Compound v2", "cToken (pre Nov 2019)"): ("compound_v2/CToken",),
+    ("Compound v2", "IRM"): ("compound_v2/InterestRateModel",),
+    ("Compound v3 (Comet)", "Comet"): ("compound_v3/Comet",),
     ("Morpho Blue", "Morpho"): ("morpho_blue/Morpho",),
     ("Morpho Blue", "AdaptiveCurveIrm"): ("morpho_blue/AdaptiveCurveIrm",),
     ("Morpho Blue", "FixedRateIrm"): ("morpho_blue/FixedRateIrm",),

@@ -24,8 +24,10 @@ CHAINS = {
 
 MARCH_2022 = {"arbitrum", "optimism", "polygon", "avalanche", "fantom", "harmony"}
 REQUIRED = {
+    "aave_v2": {"LendingPoolAddressesProvider", "LendingPool", "LendingPoolConfigurator"},
     "aave_v3": {"PoolAddressesProvider", "Pool", "PoolConfigurator", "AaveOracle"},
     "morpho_blue": {"Morpho", "AdaptiveCurveIrm"},
+    "spark": {"PoolAddressesProvider", "Pool", "PoolConfigurator", "AaveOracle"},
 }
 KEYS = {"name", "chain", "chain_id", "source", "contracts"}
 MAY_BE = {"start_block", "first_version", "discounted_debt"}

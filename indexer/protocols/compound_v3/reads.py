@@ -1,0 +1,63 @@
+"""What Comet's events do not tell: calldata of the view calls, and how their answers read.
+
+Source   comet CometExt.totalsBasic, CometStorage.userBasic, Comet.getAssetInfo and the immutables' getters
+Units    indexes 1e15, rates WAD a second, factors WAD, prices 8 decimals
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from indexer.decode.abi import call, selector
+
+TOTALS: Final = selector("totalsBasic()")
+PRINCIPAL: Final = selector("userBasic(address)")
+BASE_TOKEN: Final = selector("baseToken()")
+BASE_FEED: Final = selector("baseTokenPriceFeed()")
+BASE_SCALE: Final = selector("baseScale()")
+ASSET: Final = selector("getAssetInfo(uint8)")
+
+RATES: Final = {
+    selector(f"{side}{getter}()"): f"{side}_{name}"
+    for side in ("supply", "borrow")
+    for getter, name in (
+        ("Kink", "kink"), ("PerSecondInterestRateBase", "rate_base"),
+        ("PerSecondInterestRateSlopeLow", "rate_low"), ("PerSecondInterestRateSlopeHigh", "rate_high"),
+    )
+}  # fmt: skip
+"""Getter of a rate constant to its name in the base market's `extra`."""
+
+MOST_ASSETS: Final = 24
+"""MAX_ASSETS of the newest Comet; older ones have 15 and revert above what they list."""
+
+IMMUTABLES: Final = (
+    BASE_TOKEN, BASE_FEED, BASE_SCALE, *RATES, *(call("getAssetInfo(uint8)", n) for n in range(MOST_ASSETS)),
+)  # fmt: skip
+"""Everything that a new implementation may change."""
+
+
+def principal_of(account: str) -> str:
+    """Return the calldata that asks an account's signed principal."""
+    return call("userBasic(address)", account)
+
+
+def price_of(feed: str) -> str:
+    """Return the calldata that asks Comet for a feed's price."""
+    return call("getPrice(address)", feed)
+
+
+def words(result: str | None, least: int) -> list[int] | None:
+    """Return the words of an answer, or None when there are fewer than expected."""
+    if result is None or len(result) < 2 + 64 * least:
+        return None
+    return [int(result[at : at + 64], 16) for at in range(2, 2 + 64 * (len(result) // 64), 64)]
+
+
+def signed(word: int) -> int:
+    """Return a word as a two's complement integer."""
+    return word - (1 << 256) if word >> 255 else word
+
+
+def address(word: int) -> str:
+    """Return a word as an address."""
+    return f"0x{word:040x}"
