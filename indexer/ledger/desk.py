@@ -33,7 +33,7 @@ from indexer.protocol import (
     wanted_reads,
 )
 from indexer.types import Address, Answer, Logs, Read, Watch
-from indexer.units import NATIVE_TOKEN, ZERO_ADDRESS, native_symbol
+from indexer.units import NATIVE_SYMBOLS, NATIVE_TOKEN, ZERO_ADDRESS
 
 SYMBOL, DECIMALS, ASSET = abi.selector("symbol()"), abi.selector("decimals()"), abi.selector("asset()")
 
@@ -231,7 +231,7 @@ class Desk:
                 kind = "erc4626" if underlying else kind
             symbol = words.text(found.get((token, SYMBOL)))
             if token == NATIVE_TOKEN:
-                symbol, decimals, kind = native_symbol(self.book.chain_id), 18, "plain"
+                symbol, decimals, kind = NATIVE_SYMBOLS.get(self.book.chain_id), 18, "plain"
             self.book.known_tokens[token] = decimals
             self.book.rows["token"].append((token, block, symbol, decimals, kind, issuer, underlying))
 

