@@ -16,6 +16,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from indexer.config import ChainSettings, DeploymentSettings
+from indexer.protocol import Books as ProtocolBooks
+from indexer.protocol import Deployment
+from indexer.protocols.aave_v2.checks import checks
 from indexer.run import follow_chain
 from tests.replay.answers import answers_of, meta_of
 
@@ -177,6 +180,40 @@ def test_usd_needs_the_price_of_ether_and_nothing_else(migrated_database: Callab
         assert found == (True, 0, True, 0)
         before = connection.execute("SELECT DISTINCT status FROM account_health(31337, 899)").fetchall()
         assert before == [("unpriced",)]
+
+
+def test_verify_asks_what_the_contracts_answered(migrated_database: Callable[[], str]) -> None:
+    url, block = migrated_database(), max(answer["block"] for answer in answers_of(HERE))
+    index(HERE, url)
+    answers = {(a["to"], a["data"]): a["result"] for a in answers_of(HERE) if a["block"] == block}
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        rows = [
+            connection.execute(f"SELECT * FROM {name}(31337, {block})").fetchall()  # type: ignore[arg-type]
+            for name in ("positions_at", "account_health", "markets_at")
+        ]
+    accounts = sorted({a["label"]["account"] for a in answers_of(HERE) if "account" in a["label"]})
+    asked = checks(ProtocolBooks(Deployment(1, "aave_v2", 31337, "recorded", 0, {}), accounts, *rows))
+    assert len(asked) > 700
+    for check in asked:
+        words = "0x" + "".join(f"{word:064x}" for word in check.expected if word is not None)
+        assert answers[check.to, check.data] == words, check
+
+
+def test_a_rebasing_reserve_makes_its_accounts_unpriced(migrated_database: Callable[[], str]) -> None:
+    url = migrated_database()
+    index(HERE, url)
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "UPDATE market_state SET regime = 'rebasing' WHERE market_key = "
+            "(SELECT market_key FROM market WHERE accounting = 'aave_v2' ORDER BY block_number LIMIT 1)"
+        )
+        found = connection.execute(
+            "SELECT count(*) > 5, count(p.amount_raw), count(h.total_collateral_base_raw), count(h.health_factor_raw), "
+            "count(h.available_borrows_base_raw), count(*) FILTER (WHERE h.status <> 'unpriced') "
+            "FROM positions p JOIN account_health(31337, 1033) h USING (account) JOIN markets_at(31337, 1033) m "
+            "ON m.market_id = p.market_id AND m.regime = 'rebasing' WHERE p.side = 'supply' AND p.is_collateral"
+        ).fetchone()
+    assert found == (True, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.slow
