@@ -92,7 +92,9 @@ class BookLike(Interface):
     def add_token(
         self, address: Address, kind: str, issuer: str | None = None, underlying: Address | None = None
     ) -> None: ...
-    def add_price(self, feed: Address, asset: Address, price_raw: int, unit_raw: int | None, quote: str) -> None: ...
+    def add_price(
+        self, feed: Address, asset: Address, price_raw: int, unit_raw: int | None, quote: str, source: str = "oracle"
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,10 +183,12 @@ class Book:
         if address not in self.known_tokens and address not in self._new_tokens:
             self._new_tokens[address] = (self.block_number, kind, issuer, underlying)
 
-    def add_price(self, feed: Address, asset: Address, price_raw: int, unit_raw: int | None, quote: str) -> None:
-        """Book a price that an event told."""
+    def add_price(
+        self, feed: Address, asset: Address, price_raw: int, unit_raw: int | None, quote: str, source: str = "oracle"
+    ) -> None:
+        """Book a price that an event told. `source` "par" is a value that the protocol decrees for its own books only."""
         self.rows["price"].append(
-            (feed, asset, self.block_number, self.log_index, price_raw, unit_raw, quote, "oracle")
+            (feed, asset, self.block_number, self.log_index, price_raw, unit_raw, quote, source)
         )
 
     def new_tokens(self) -> dict[Address, tuple[int, str, str | None, Address | None]]:

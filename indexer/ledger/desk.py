@@ -112,6 +112,7 @@ class Desk:
             if self.protocol.open_deployment is not None:
                 self.book.block_number, self.book.log_index = deployment.start_block, -1
                 self.protocol.open_deployment(self.book, deployment)
+                self.book.close_block()
 
     def watch_contract(
         self, deployment: Deployment, address: Address, kind: str, block_number: int, log_index: int

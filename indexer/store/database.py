@@ -43,9 +43,12 @@ def redact(url: str) -> str:
 
 
 def connect(url: str) -> psycopg.Connection:
-    """Open a connection. Raises `DatabaseUnavailable` when nobody answers or the server refuses."""
+    """Open a connection. Raises `DatabaseUnavailable` when nobody answers or the server refuses.
+
+    Compiling the large functions of `store/sql` takes longer than running them, hence no JIT.
+    """
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             normalise(url),
             connect_timeout=CONNECT_SECONDS,
             application_name="leverage",
@@ -53,6 +56,9 @@ def connect(url: str) -> psycopg.Connection:
             keepalives_interval=10,
             keepalives_count=3,
         )
+        connection.execute("SET jit = off")
+        connection.commit()
+        return connection
     except psycopg.OperationalError as error:
         raise _unavailable(url, error) from None
     except psycopg.ProgrammingError as error:

@@ -220,7 +220,7 @@ price = Table(
     col("price_raw", U256, "the oracle's own integer"),
     col("unit_raw", U256, "price_raw / unit_raw is the price of one whole token in `quote`; NULL when decimals are unknown", null=True),
     col("quote", Text, "usd, or the 0x address of the token it is quoted in"),
-    col("source", Text, "oracle (a lending protocol's own feed) | market"),
+    col("source", Text, "oracle (a lending protocol's own feed) | par (decreed by a protocol for its own books only) | market"),
     Index("ix_price_chain_id_asset_block_number", "chain_id", "asset", "block_number"),
     comment="Prices as the protocols see them",
 )  # fmt: skip

@@ -389,7 +389,7 @@ def upgrade() -> None:
             comment="price_raw / unit_raw is the price of one whole token in `quote`; NULL when decimals are unknown",
         ),
         sa.Column("quote", sa.Text(), nullable=False, comment="usd, or the 0x address of the token it is quoted in"),
-        sa.Column("source", sa.Text(), nullable=False, comment="oracle (a lending protocol's own feed) | market"),
+        sa.Column("source", sa.Text(), nullable=False, comment="oracle (a lending protocol's own feed) | par (decreed by a protocol for its own books only) | market"),
         sa.PrimaryKeyConstraint("chain_id", "feed", "asset", "block_number", "log_index", name="pk_price"),
         comment="Prices as the protocols see them",
     )

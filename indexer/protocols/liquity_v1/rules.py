@@ -186,7 +186,7 @@ def _price_feed(book: BookLike, key: int, feed: Address) -> None:
     book.set_param(key, "price_oracle", text=feed)
     lusd = book.param(key, "lusd")
     if lusd is not None:  # Liquity itself counts one LUSD as one dollar, always
-        book.add_price(feed, str(lusd), WAD, WAD, "usd")
+        book.add_price(feed, str(lusd), WAD, WAD, "usd", source="par")
 
 
 def _market(book: BookLike, emitter: Address, ref: str) -> MarketBooks:

@@ -29,7 +29,7 @@ def gem_of(ilk: str) -> str:
 def open_deployment(book: BookLike, deployment: Deployment) -> None:
     """To Maker one DAI is worth `par`, one dollar until the Spotter says otherwise."""
     if "Spotter" in deployment.contracts:
-        book.add_price(deployment.contracts["Spotter"], deployment.contracts["Dai"], RAY, RAY, "usd")
+        book.add_price(deployment.contracts["Spotter"], deployment.contracts["Dai"], RAY, RAY, "usd", source="par")
 
 
 def relied(book: BookLike, vat: Address, join: Address) -> None:
@@ -201,7 +201,7 @@ def ratio_set(book: BookLike, spotter: Address, ilk: str, what: str, data: int) 
 def par_set(book: BookLike, spotter: Address, what: str, data: int) -> None:
     """Maker's reference price of DAI was set."""
     if what == "par":
-        book.add_price(spotter, book.deployment(spotter).contracts["Dai"], data, RAY, "usd")
+        book.add_price(spotter, book.deployment(spotter).contracts["Dai"], data, RAY, "usd", source="par")
 
 
 def seized(book: BookLike, emitter: Address, ilk: str, ink: int, told: list[int | None], row: int) -> None:

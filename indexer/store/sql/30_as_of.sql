@@ -82,7 +82,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         (SELECT 1 AS choice, p.price_raw, p.unit_raw, p.block_number, p.feed
          FROM price p
          WHERE p.chain_id = p_chain AND p.feed = p_oracle AND p.asset = p_asset AND p.block_number <= p_block
-           AND p.quote = 'usd' AND p.source = 'oracle' AND p.unit_raw IS NOT NULL
+           AND p.quote = 'usd' AND p.source IN ('oracle', 'par') AND p.unit_raw IS NOT NULL
          ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1)
         UNION ALL
         (SELECT 2, p.price_raw, p.unit_raw, p.block_number, p.feed

@@ -71,9 +71,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
           AND p.block_number <= m.as_of_block
         ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
     ) o ON true
-    LEFT JOIN LATERAL usd_price_at(m.chain_id, m.asset, m.as_of_block,
-        CASE WHEN m.collateral_asset IS NULL THEN m.oracle END) u ON true
-    LEFT JOIN LATERAL usd_price_at(m.chain_id, m.collateral_asset, m.as_of_block) cu ON true
+    LEFT JOIN LATERAL usd_price_at(m.chain_id, m.asset, m.as_of_block, m.oracle) u ON true
+    LEFT JOIN LATERAL usd_price_at(m.chain_id, m.collateral_asset, m.as_of_block, m.oracle) cu ON true
     OFFSET 0
 $$;
 

@@ -195,7 +195,7 @@ DECLARE
         'safe_block', 'newest block tagged safe',
         'shares_raw', 'balance in units that do not grow with interest',
         'side', 'supply | collateral | debt | long | short | margin',
-        'source', 'oracle | market',
+        'source', 'oracle | par (decreed by a protocol for its own books only) | market',
         'start_block', 'first block covered',
         'status', 'no_debt | ok | zero_equity | insolvent | unpriced',
         'stored_debt_assets_raw', 'Morpho totalBorrowAssets in storage',
