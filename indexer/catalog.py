@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from indexer.protocol import Deployment, Protocol
 from indexer.protocols import deployments as listed
 from indexer.protocols import discover
 from indexer.types import key64
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ def _listed(chain: ChainSettings, slug: str) -> list[Deployment]:
         if entry["chain_id"] == chain.chain_id:
             start = chain.start_block if chain.start_block is not None else entry.get("start_block")
             if start is None:
+                if chain.protocols is None:  # nobody asked for it by name: the others must not wait for it
+                    logger.warning("%s %s is left out: set start_block for %s", slug, entry["name"], chain.name)
+                    continue
                 raise BadConfig(
                     f"the deployment block of {slug} {entry['name']} is not known; set start_block for {chain.name}"
                 )

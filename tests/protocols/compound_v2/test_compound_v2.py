@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.rebuild import rebuild
 from indexer.run import follow_chain
+from tests.protocols.results import checkpoints_of, record
 
 HERE = Path(__file__).parent / "recording"
 
@@ -38,7 +39,9 @@ def lines_of(file: Path) -> Iterator[dict[str, Any]]:
 def settings(meta: dict[str, Any]) -> ChainSettings:
     listed = {"Unitroller": meta["contracts"]["Unitroller"]}
     deployment = DeploymentSettings(protocol="compound_v2", name="recorded", start_block=0, contracts=listed)
-    return ChainSettings(name="recorded", chain_id=meta["chain_id"], protocols=("compound_v2",), deployment=(deployment,))
+    return ChainSettings(
+        name="recorded", chain_id=meta["chain_id"], protocols=("compound_v2",), deployment=(deployment,)
+    )
 
 
 def index(folder: Path, url: str, to: int | str = "latest") -> dict[str, Any]:
@@ -78,7 +81,9 @@ class Said:
         def rows(query: str) -> list[dict[str, Any]]:
             return connection.execute(query, at).fetchall()
 
-        self.markets = {m["market_id"].rsplit(":", 1)[1]: m for m in rows("SELECT * FROM markets_at(%(chain)s, %(block)s)")}
+        self.markets = {
+            m["market_id"].rsplit(":", 1)[1]: m for m in rows("SELECT * FROM markets_at(%(chain)s, %(block)s)")
+        }
         self.positions = {
             (p["account"], p["market_id"].rsplit(":", 1)[1], p["side"]): p
             for p in rows("SELECT * FROM positions_at(%(chain)s, %(block)s)")
@@ -139,6 +144,8 @@ def test_every_answer_of_the_whole_recording(recordings: Path, migrated_database
     url = migrated_database()
     index(recordings / "compound_v2", url)
     compared, wrong = compare(recordings / "compound_v2", url)
+    blocks = checkpoints_of(recordings / "compound_v2")
+    record("compound_v2", "public head", blocks, compared.total(), len(wrong), "recorded private chain")
     assert wrong == []
     assert compared.total() > 30_000
 

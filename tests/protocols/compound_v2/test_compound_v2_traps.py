@@ -71,7 +71,9 @@ class Chain:
     def settle(self) -> MarketBooks:
         facts = self.desk.translate(self.logs)
         while new := self.desk.learn(facts):
-            rows = [n for n, address in enumerate(self.logs.address) if self.logs.block_number[n] >= new.get(address, 100)]
+            rows = [
+                n for n, address in enumerate(self.logs.address) if self.logs.block_number[n] >= new.get(address, 100)
+            ]
             facts.extend(self.desk.translate(self.logs.take(rows)))
         self.desk.settle(facts, self.answers, self.times)
         return self.book.markets[11, TOKEN]
@@ -89,7 +91,12 @@ def test_what_constructors_said_before_the_listing_is_known() -> None:
     market = Chain().settle()
     assert (market.debt_index, market.fee) == (WAD, 0)
     assert extra(market)["accrued_block"] == 2
-    assert [extra(market)[f"irm_{name}"] for name in ("base", "multiplier", "jump", "kink")] == [10, 200, 3000, WAD // 2]
+    assert [extra(market)[f"irm_{name}"] for name in ("base", "multiplier", "jump", "kink")] == [
+        10,
+        200,
+        3000,
+        WAD // 2,
+    ]
 
 
 def test_balances_come_from_transfers_only_and_a_mint_is_not_counted_twice() -> None:

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.run import follow_chain
+from tests.protocols.results import checkpoints_of, record
 from tests.replay.answers import answers_of, meta_of
 
 HERE = Path(__file__).resolve().parent / "recording"
@@ -102,6 +103,14 @@ def test_every_answer_of_the_full_recording_is_equal(url: str, recordings: Path)
     full = recordings / "euler_v2"
     with connected(url) as connection:  # the chain is the same; only the answers were thinned
         compared, mismatches = compare(connection, full)
+    record(
+        "euler_v2",
+        "public heads of EVK and EVC",
+        checkpoints_of(full),
+        compared.total(),
+        len(mismatches),
+        "recorded private chain",
+    )
     assert mismatches == []
     assert compared.total() > 20_000
 
