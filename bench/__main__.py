@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from bench import backfill, floor, head, report, restart
+from bench import adapters, backfill, floor, head, report, restart
 from bench.chain_generator import DEFAULT_CACHE, GeneratedChain, ensure
 from bench.measure import Postgres, load_average, postgres
 
-PARTS = ("backfill", "slow", "memory", "restart", "head")
+PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head")
 """`backfill` includes the floor and the rebuild."""
 
 
@@ -60,6 +60,8 @@ def measure(args: argparse.Namespace, server: Postgres) -> dict[str, Any]:
         if part not in args.parts:
             continue
         match part:
+            case "adapters":
+                results[part] = adapters.run()
             case "backfill":
                 results[part] = backfill.against_floor(chain, server, args.runs, args.step)
             case "slow":

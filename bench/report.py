@@ -25,6 +25,9 @@ class Line:
 
 def lines(results: dict[str, Any]) -> Iterator[Line]:
     """Every figure of a run against the targets of DESIGN section 10."""
+    for slug, run in results.get("adapters", {}).items():
+        figure, ratio = f"{run['logs_per_second']:,} logs/s, {run['ratio']:.2f}x", run["ratio"]
+        yield Line(f"translate and settle, {slug}", figure, "at least 0.5x Aave v3", ratio >= 0.5)
     if found := results.get("backfill"):
         backfill, single, rebuild, floor = (
             found[name] for name in ("backfill", "backfill_single_read", "rebuild", "floor")

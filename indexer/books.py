@@ -130,10 +130,12 @@ class ChainBooks:
                             f"{self.chain.name}; run `leverage index --to latest --reindex {slug}` to begin it anew"
                         )
                     self._writing.execute(
-                        "INSERT INTO deployment VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                        "INSERT INTO deployment VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+                        "ON CONFLICT (chain_id, deployment_key) DO UPDATE SET proven = excluded.proven",
                         (
                             chain_id, deployment.key, slug, protocol.project, protocol.version, deployment.name,
                             protocol.kind, deployment.start_block, Jsonb(dict(sorted(deployment.contracts.items()))),
+                            protocol.proven or None,
                         ),
                     )  # fmt: skip
                 if slug not in self.cursors:

@@ -7,6 +7,7 @@ Omits   functions that the indexer never reads; events that move neither a posit
 
 Declarations keep parameter names and `indexed` exactly as the contract sources have them. An event that exists under one
 signature in all versions is listed once; an event of older versions only stays listed, because history needs it.
+`raw event` leaves the data as it is, in the column `data`, for a handler that reads only some of it.
 `note f(...)` declares an anonymous LogNote of the function f: topic0 is its selector, four topics (`note3`: three). Two
 functions of one name need contracts of their own: events go by function name.
 """
@@ -45,10 +46,11 @@ def contracts() -> tuple[Contract, ...]:
     )
 
 
-_EVENT = re.compile(r"event (\w+)\((.*)\)$")
+_EVENT = re.compile(r"(raw )?event (\w+)\((.*)\)$")
 _NOTE = re.compile(r"note(\d?) (\w+)\((.*)\)")
 _FUNCTION = re.compile(r"function (\w+)\((.*)\) view returns \((.*)\)$")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_ARRAYS = re.compile(r"(\[\d*\])+")
 _TYPE = re.compile(r"(address|bool|string|bytes\d*|u?int\d+)(\[\d*\])*")
 
 
@@ -64,13 +66,14 @@ def _split(params: str) -> list[str]:
 
 
 def _parameter(text: str, *, event: bool) -> dict[str, Any]:
-    """Turn `type [indexed] [name]` into an ABI parameter; a tuple is `(type name, ...) name`."""
+    """Turn `type [indexed] [name]` into an ABI parameter; a tuple is `(type name, ...) name`, many `(...)[] name`."""
     entry: dict[str, Any] = {"name": "", "type": ""}
     if text.startswith("("):
         inner, _, rest = text[1:].rpartition(")")
-        entry["type"] = "tuple"
+        arrays = _ARRAYS.match(rest)
+        entry["type"] = "tuple" + (arrays[0] if arrays else "")
         entry["components"] = [_parameter(part, event=False) for part in _split(inner)]
-        words = rest.split()
+        words = rest[arrays.end() if arrays else 0 :].split()
     else:
         head, *words = text.split()
         if not _TYPE.fullmatch(head):
@@ -92,8 +95,8 @@ def parse(declaration: str) -> dict[str, Any]:
     Raises  ValueError if the line is neither `event Name(...)`, `note name(...)` nor `function name(...) view returns (...)`
     """
     if found := _EVENT.fullmatch(declaration):
-        inputs = [_parameter(part, event=True) for part in _split(found[2])]
-        return {"type": "event", "name": found[1], "inputs": inputs, "anonymous": False}
+        inputs = [_parameter(part, event=True) for part in _split(found[3])]
+        return {"type": "event", "name": found[2], "inputs": inputs, "anonymous": False} | ({"raw": True} if found[1] else {})
     if found := _FUNCTION.fullmatch(declaration):
         return {
             "type": "function",

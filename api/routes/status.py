@@ -57,7 +57,7 @@ PROTOCOL = {
     "protocol": "aave_v3", "status": "following", "start_block": 16_291_127, "block_number": 21_525_890, "markets": 42,
     "deployments": [{
         "deployment": "ethereum_core", "project": "aave", "version": "3", "kind": "lending", "start_block": 16_291_127,
-        "contracts": {"Pool": "0x87870bca3f3fd6335c3f4ce8392d69350b4fa4e2"},
+        "contracts": {"Pool": "0x87870bca3f3fd6335c3f4ce8392d69350b4fa4e2"}, "proven": "3.0.2 and 3.6.0 on local chains and recordings, to the wei"
     }],
 }  # fmt: skip
 

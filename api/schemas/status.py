@@ -74,6 +74,7 @@ class Deployment(Model):
     kind: str = Field(description="lending, perp, oracle or link.")
     start_block: int = Field(description="First block indexed.")
     contracts: dict[str, Any] = Field(description="Listed contracts: ABI file name to address.")
+    proven: str | None = Field(description="How its accounting was proven against the contracts; null: unproven.")
 
 
 class ProtocolRow(Model):

@@ -70,6 +70,9 @@ class Layout:
     data_length: int = 0
     """Characters of `data` (with 0x) of a static event."""
 
+    raw: bool = False
+    """Whether the data is left as it is, hex in the column `data`, for a handler that reads only some of it."""
+
     @staticmethod
     def compile(entry: dict[str, Any]) -> Layout:
         """Compile one `{"type": "event", ...}` ABI entry. Raises ValueError when two arguments have one name."""
@@ -94,6 +97,7 @@ class Layout:
             dynamic=tuple((item["name"], _canonical(item)) for item in plain) if is_dynamic else (),
             skipped=2,
             data_length=2 + 64 * len(static),
+            raw=entry.get("raw", False),
         )
         names = [argument.name for argument in layout.indexed + layout.static] + [name for name, _ in layout.dynamic]
         if len(set(names)) < len(names):
@@ -121,7 +125,9 @@ class Layout:
                 if {found[n][:2] for found in topics} - _PREFIX:
                     raise ValueError("topic without 0x")
                 columns[argument.name] = argument.read([found[n][2:] for found in topics])
-            if self.dynamic:
+            if self.raw:
+                columns["data"] = data
+            elif self.dynamic:
                 self._decode_dynamic(data, columns)
             else:
                 self._decode_static(data, columns)

@@ -128,6 +128,7 @@ deployment = Table(
     col("kind", Text, "lending | perp | oracle | link"),
     col("start_block", BigInteger, "first block indexed"),
     col("contracts", JSONB, "listed contracts, ABI file name to address"),
+    col("proven", Text, "how the protocol's accounting was proven against its contracts; NULL: unproven", null=True),
     comment="One row a deployment that is configured",
 )  # fmt: skip
 

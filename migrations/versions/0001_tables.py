@@ -149,6 +149,9 @@ def upgrade() -> None:
         sa.Column(
             "contracts", postgresql.JSONB(), nullable=False, comment="listed contracts, ABI file name to address"
         ),
+        sa.Column(
+            "proven", sa.Text(), comment="how the protocol's accounting was proven against its contracts; NULL: unproven"
+        ),
         sa.PrimaryKeyConstraint("chain_id", "deployment_key", name="pk_deployment"),
         comment="One row a deployment that is configured",
     )

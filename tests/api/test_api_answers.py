@@ -88,7 +88,7 @@ def test_protocols(client: TestClient) -> None:
     assert [d["deployment"] for d in aave["deployments"]] == ["core", "m1"]
     assert aave["deployments"][0] == {
         "deployment": "core", "project": "aave", "version": "3", "kind": "lending", "start_block": 100,
-        "contracts": {"Pool": POOL},
+        "contracts": {"Pool": POOL}, "proven": None,
     }  # fmt: skip
     assert (morpho["protocol"], morpho["markets"], morpho["deployments"]) == ("morpho_blue", 0, [])
 

@@ -170,7 +170,8 @@ FROM (SELECT protocol FROM cursor WHERE chain_id = %(chain_id)s
 LEFT JOIN cursor k ON k.chain_id = %(chain_id)s AND k.protocol = n.protocol
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object('deployment', e.name, 'project', e.project, 'version', e.version, 'kind', e.kind,
-                                      'start_block', e.start_block, 'contracts', e.contracts) ORDER BY e.name) AS deployments,
+                                      'start_block', e.start_block, 'contracts', e.contracts,
+                                      'proven', e.proven) ORDER BY e.name) AS deployments,
            sum((SELECT count(*) FROM market m
                 WHERE m.chain_id = e.chain_id AND m.deployment_key = e.deployment_key
                   AND m.block_number <= %(block_number)s))::bigint AS markets
