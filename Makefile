@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test test-all check format bench docs lock clean
+.PHONY: help setup demo run serve test test-all check format bench docs protocols lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(READY) ## measure against the floors of this machine
 
 docs: $(READY) ## write the generated pages again (docs/data-model.md)
 	$(BIN)/python -m tools.make_docs
+
+protocols: $(READY) ## run the tests of recordings and write docs/protocols.md from what they compared
+	$(BIN)/python -m tools.make_protocols
 
 lock: $(READY) ## write the installed versions to requirements.lock
 	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable --exclude leverage-indexer; } > requirements.lock.new

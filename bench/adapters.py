@@ -61,7 +61,8 @@ def recording_of(slug: str) -> Path | None:
 
 def fold(protocol: Protocol, node: ReplayNode) -> tuple[int, float]:
     """Book a whole recording on empty books. Returns how many logs there were and the seconds they took."""
-    contracts = {name: str(node.meta["contracts"][name]).lower() for name in protocol.required}
+    names = {*protocol.required, *(contract.kind for contract in protocol.contracts)}  # also what may be listed (Jug)
+    contracts = {name: address.lower() for name, address in node.meta["contracts"].items() if name in names}
     desk = TimedDesk(protocol, Book(node.chain_id(), protocol.slug, protocol.project, lambda keys: {}))
     desk.open([Deployment(1, protocol.slug, node.chain_id(), "recorded", node.first, contracts)])
     watch = desk.watch()

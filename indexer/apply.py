@@ -67,8 +67,10 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
     stamps = _timestamps(applied.headers.values(), parts)
     told = source.price_answers(part.first, part.last, desk.state_reads(prices.within(part)))
     desk.settle(facts, answers, stamps, told)
-    about_tokens = source.metadata(desk.token_reads(), part.heads)
-    desk.book_tokens(about_tokens)
+    about_tokens: list[Answer] = []
+    while wanted := desk.token_reads():  # a vault's own answer names one more token
+        about_tokens += source.metadata(wanted, part.heads)
+        desk.book_tokens(about_tokens)
     feeds = desk.feeds()
     priced = source.price_answers(part.first, part.last, feeds.reads(prices.within(part)))
     desk.book_prices(priced, feeds)

@@ -96,7 +96,9 @@ def parse(declaration: str) -> dict[str, Any]:
     """
     if found := _EVENT.fullmatch(declaration):
         inputs = [_parameter(part, event=True) for part in _split(found[3])]
-        return {"type": "event", "name": found[2], "inputs": inputs, "anonymous": False} | ({"raw": True} if found[1] else {})
+        return {"type": "event", "name": found[2], "inputs": inputs, "anonymous": False} | (
+            {"raw": True} if found[1] else {}
+        )
     if found := _FUNCTION.fullmatch(declaration):
         return {
             "type": "function",

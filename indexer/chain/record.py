@@ -141,7 +141,9 @@ class ReplayNode:
         self._answers = list(_read_answers(folder / READS_FILE)) if (folder / READS_FILE).exists() else []
         self._results = {(a.read.block_number, a.read.to, a.read.data): a.result for a in self._answers}
         self._metadata = {
-            (a.read.to, a.read.data): a.result for a in self._answers if a.read.data in (SYMBOL, DECIMALS, NAME, ASSET, UNDERLYING)
+            (a.read.to, a.read.data): a.result
+            for a in self._answers
+            if a.read.data in (SYMBOL, DECIMALS, NAME, ASSET, UNDERLYING)
         }
 
     @property

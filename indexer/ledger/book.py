@@ -38,6 +38,8 @@ class Book:
     tokens: dict[Address, tuple[MarketBooks, str]] = field(default_factory=dict)
     assets: dict[Address, Address] = field(default_factory=dict)
     known_tokens: dict[Address, int | None] = field(default_factory=dict)
+    vaults: dict[Address, tuple[int, Address]] = field(default_factory=dict)
+    """ERC-4626 shares met: block from which on, and what one is a share of."""
     params: dict[tuple[int, str, str], int | str | None] = field(default_factory=dict)
     positions: dict[PositionKey, PositionState] = field(default_factory=dict)
     complete: bool = False
@@ -187,9 +189,7 @@ class Book:
         self, feed: Address, asset: Address, price_raw: int, unit_raw: int | None, quote: str, source: str = "oracle"
     ) -> None:
         """Book a price that an event told. `source` "par" is a value that the protocol decrees for its own books only."""
-        self.rows["price"].append(
-            (feed, asset, self.block_number, self.log_index, price_raw, unit_raw, quote, source)
-        )
+        self.rows["price"].append((feed, asset, self.block_number, self.log_index, price_raw, unit_raw, quote, source))
 
     def new_tokens(self) -> dict[Address, tuple[int, str, str | None, Address | None]]:
         """Return tokens noted since the last `take_rows`: address -> (block, kind, issuer, underlying)."""

@@ -224,12 +224,18 @@ class Desk:
     def book_tokens(self, answers: Sequence[Answer]) -> None:
         """Turn the metadata answers into rows of `token`. What a token does not say stays NULL."""
         found = {(answer.read.to, answer.read.data): answer.result for answer in answers}
-        for token, (block, kind, issuer, underlying) in self.book.new_tokens().items():
+        noted = dict(self.book.new_tokens())
+        self.book.new_tokens().clear()
+        for token, (block, kind, issuer, underlying) in noted.items():
             decimals = words.unsigned(found.get((token, DECIMALS)))
             decimals = decimals if decimals is not None and decimals < 256 else None
             if kind == "unclassified":
                 underlying = words.address(found.get((token, ASSET)))
-                kind = "erc4626" if underlying else kind
+                if underlying:
+                    kind = "erc4626"
+                    self.book.vaults[token] = block, underlying
+                    self.book.block_number = block
+                    self.book.add_token(underlying, "unclassified")
             symbol = words.text(found.get((token, SYMBOL)))
             if token == NATIVE_TOKEN:
                 symbol, decimals, kind = NATIVE_SYMBOLS.get(self.book.chain_id), 18, "plain"
@@ -246,21 +252,39 @@ class Desk:
         """
         if self.protocol.feeds is None:
             return FeedPeriods([(0, [])])
+        protocol_feeds = self.protocol.feeds
         book, facts = self.book, self.book.market_facts()
         listings, params = dict(self._before[0]), dict(self._before[1])
-        periods = [(0, self.protocol.feeds(replace(facts, listings=listings, params=params)))]
+        since = [block for block, _ in book.vaults.values()]
+        first = min(since, default=0)
+
+        def at_block(block: int) -> list[PriceFeed]:
+            own = protocol_feeds(replace(facts, listings=listings, params=params))
+            return [*own, *self._vault_rates(block)]
+
+        periods = [(0, at_block(first - 1))]
         references = {market.key: reference for reference, market in book.markets.items()}
         markets, settings = book.rows["market"], book.rows["param"]
-        for block in sorted({row[1] for row in markets} | {row[3] for row in settings}):
+        for block in sorted({row[1] for row in markets} | {row[3] for row in settings} | set(since)):
             for reference in [references[row[0]] for row in markets if row[1] == block]:
                 listings[reference] = book.listings[reference]
             for subject, name, qualifier, at, _, value, text in settings:
                 if at == block:
                     params[subject, name, qualifier] = text if value is None else value
-            found = self.protocol.feeds(replace(facts, listings=listings, params=params))
+            found = at_block(block)
             if found != periods[-1][1]:
                 periods.append((block, found))
         return FeedPeriods(periods)
+
+    def _vault_rates(self, block: int) -> list[PriceFeed]:
+        """Return the rates of the ERC-4626 shares met up to a block: assets for one whole share."""
+        found = []
+        for vault, (since, underlying) in self.book.vaults.items():
+            share, asset = self.book.known_tokens.get(vault), self.book.known_tokens.get(underlying)
+            if since <= block and share is not None:
+                data = abi.call("convertToAssets(uint256)", 10**share)
+                found.append(PriceFeed(vault, data, vault, None if asset is None else 10**asset, underlying))
+        return found
 
     def book_prices(self, answers: Sequence[Answer], feeds: FeedPeriods) -> None:
         """Turn answers of price feeds into rows of `price`; a reverted read leaves no price. Others are ignored."""

@@ -122,13 +122,21 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
     # Those of its own markets, as in a desk that was never closed: what another protocol has met is met anew.
     for row in connection.execute(
         """
-        SELECT address, decimals FROM token WHERE chain_id = %(chain)s AND address IN (
-            SELECT unnest(ARRAY[asset, collateral_asset, supply_token, debt_token]) FROM market
-            WHERE chain_id = %(chain)s AND deployment_key = ANY(%(deployments)s))
+        WITH RECURSIVE own AS (
+            SELECT unnest(ARRAY[asset, collateral_asset, supply_token, debt_token]) AS address FROM market
+            WHERE chain_id = %(chain)s AND deployment_key = ANY(%(deployments)s)
+            UNION
+            SELECT t.underlying FROM own JOIN token t ON t.chain_id = %(chain)s AND t.address = own.address
+            WHERE t.kind = 'erc4626')
+        SELECT t.address, t.decimals, t.kind, t.block_number, t.underlying
+        FROM token t JOIN own ON own.address = t.address
+        WHERE t.chain_id = %(chain)s ORDER BY t.block_number, t.address
         """,
         {"chain": chain_id, "deployments": list(deployments)},
     ):
         book.known_tokens[text(row[0])] = row[1]
+        if row[2] == "erc4626":
+            book.vaults[text(row[0])] = row[3], text(row[4])
     book.complete = not book.markets  # then there can be no balances yet
 
 

@@ -3,7 +3,8 @@
 Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` and `indexer/protocols/*/`
 Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health`,
          and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
-         dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here
+         dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
+         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ def dispatch(accountings: str) -> str:
         for name, parameters in sorted(quotes.items())
     )
     by_account = " ".join(f"WHEN '{name}' THEN {name}_amount(side, shares, basis, extra, s, q)" for name in amounts)
+    owner = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_owner\(", accountings, re.MULTILINE)))
+    owned = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_owned\(", accountings, re.MULTILINE)))
+    by_protocol = " ".join(f"WHEN '{name}' THEN {name}_owner(chain, deployment, account, b)" for name in owner)
+    owners = " UNION ALL ".join(f"SELECT * FROM {name}_owned(p_chain, p_block)" for name in owned)
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
     return f"""
@@ -94,6 +99,17 @@ CREATE FUNCTION position_amount_of(
     accounting text, side text, shares numeric, basis numeric, extra jsonb, s market_state, q market_quote
 ) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {f"CASE accounting {by_account} END" if amounts else "NULL::numeric"};
+
+-- NULL where the protocol knows of nobody else behind the account.
+CREATE FUNCTION owner_of(protocol text, chain bigint, deployment bigint, account bytea, b bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE RETURN {f"CASE protocol {by_protocol} END" if owner else "NULL::text"};
+
+CREATE FUNCTION owners_at(p_chain bigint, p_block bigint) RETURNS SETOF owner_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT DISTINCT ON (o.chain_id, o.address) o.* FROM (
+        {owners or "SELECT (NULL::owner_row).* WHERE false"}
+    ) o ORDER BY o.chain_id, o.address, o.evidence, o.owner_id
+$$;
 
 CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

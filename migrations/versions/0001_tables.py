@@ -150,7 +150,9 @@ def upgrade() -> None:
             "contracts", postgresql.JSONB(), nullable=False, comment="listed contracts, ABI file name to address"
         ),
         sa.Column(
-            "proven", sa.Text(), comment="how the protocol's accounting was proven against its contracts; NULL: unproven"
+            "proven",
+            sa.Text(),
+            comment="how the protocol's accounting was proven against its contracts; NULL: unproven",
         ),
         sa.PrimaryKeyConstraint("chain_id", "deployment_key", name="pk_deployment"),
         comment="One row a deployment that is configured",
@@ -392,7 +394,12 @@ def upgrade() -> None:
             comment="price_raw / unit_raw is the price of one whole token in `quote`; NULL when decimals are unknown",
         ),
         sa.Column("quote", sa.Text(), nullable=False, comment="usd, or the 0x address of the token it is quoted in"),
-        sa.Column("source", sa.Text(), nullable=False, comment="oracle (a lending protocol's own feed) | par (decreed by a protocol for its own books only) | market"),
+        sa.Column(
+            "source",
+            sa.Text(),
+            nullable=False,
+            comment="oracle (a lending protocol's own feed) | par (decreed by a protocol for its own books only) | market",
+        ),
         sa.PrimaryKeyConstraint("chain_id", "feed", "asset", "block_number", "log_index", name="pk_price"),
         comment="Prices as the protocols see them",
     )

@@ -13,7 +13,9 @@ from indexer.protocols import deployments, discover
 def unknown_start(chain_id: int) -> set[str]:
     """Protocols on a chain none of whose deployments has a known start block."""
     listed = {slug: [entry for entry in deployments(slug) if entry["chain_id"] == chain_id] for slug in discover()}
-    return {slug for slug, entries in listed.items() if entries and all("start_block" not in entry for entry in entries)}
+    return {
+        slug for slug, entries in listed.items() if entries and all("start_block" not in entry for entry in entries)
+    }
 
 
 @pytest.mark.parametrize("chain_id", [1, 10, 137, 8453, 42161])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,12 @@ def test_contracts_are_checksummed_and_have_an_interface(slug: str, entry: dict[
 
 
 def test_no_address_is_listed_twice_on_a_chain() -> None:
-    seen = Counter((entry["chain_id"], address) for _, entry in EVERY for address in entry["contracts"].values())
-    assert [key for key, times in seen.items() if times > 1] == []
+    """Whatever its case: the emitter decides what a log is, so it must be of one protocol and of one kind."""
+    owners: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    for slug, entry in EVERY:
+        for contract, address in entry["contracts"].items():
+            owners[entry["chain_id"], address.lower()].append(f"{slug} {entry['name']} {contract}")
+    assert {key: names for key, names in owners.items() if len(names) > 1} == {}
 
 
 def test_names_are_unique_within_a_protocol() -> None:

@@ -152,7 +152,9 @@ def reserve_factor(e: Events) -> Sequence[Fact]:
     return [changes(e, rules.reserve_factor, e["newReserveFactorMantissa"])]
 
 
-def _touches(e: Events, accounts: Sequence[Address], side: str) -> list[tuple[Sequence[tuple[str, str]], Sequence[str], str]]:
+def _touches(
+    e: Events, accounts: Sequence[Address], side: str
+) -> list[tuple[Sequence[tuple[str, str]], Sequence[str], str]]:
     return [(list(zip(e.address, e.address, strict=True)), accounts, side)]
 
 

@@ -42,5 +42,7 @@ def checks(books: Books) -> list[Check]:
         if limit is not None and owes is not None:
             words = (0, max(0, int(limit) - int(owes)), max(0, int(owes) - int(limit)))
             data = call("getAccountLiquidity(address)", account)
-            found.append(Check("getAccountLiquidity", account, "", books.deployment.contracts["Unitroller"], data, words))
+            found.append(
+                Check("getAccountLiquidity", account, "", books.deployment.contracts["Unitroller"], data, words)
+            )
     return found

@@ -233,3 +233,22 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM figure f
     JOIN deployment p ON p.chain_id = f.chain_id AND p.deployment_key = f.deployment_key
 $$;
+
+-- The owner of a sub-account: the registered address with the same first 19 bytes.
+CREATE FUNCTION euler_v2_owner(p_chain bigint, p_deployment bigint, p_account bytea, p_block bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT hex(a.account) FROM account_setting a
+    WHERE a.chain_id = p_chain AND a.subject = p_deployment AND a.name = 'owner_prefix'
+      AND a.account BETWEEN set_byte(p_account, 19, 0) AND set_byte(p_account, 19, 255) AND a.block_number <= p_block
+    LIMIT 1
+$$;
+
+-- Every sub-account that ever held anything, and its owner.
+CREATE FUNCTION euler_v2_owned(p_chain bigint, p_block bigint) RETURNS SETOF owner_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT DISTINCT o.chain_id, hex(p.account), o.owner, 'euler_v2: sub-account of a registered owner', 1::numeric
+    FROM euler_v2_owners(p_chain, p_block) o
+    JOIN market m ON m.chain_id = o.chain_id AND m.deployment_key = o.deployment_key
+    JOIN position p ON p.chain_id = m.chain_id AND p.market_key = m.market_key
+        AND left(hex(p.account), 40) = o.account_prefix AND hex(p.account) <> o.owner
+$$;

@@ -39,12 +39,15 @@ def split(e: Events, wanted: Mapping[str, Sequence[str]]) -> Iterator[Events]:
         if found:
             values = [_row(e, n, name, keys) for n in found]
             columns = {key.removesuffix(OPTIONAL): [row[at] for row in values] for at, key in enumerate(keys)}
-            yield Events(
-                name,
-                *([column[n] for n in found] for column in
-                  (e.block_number, e.log_index, e.tx_index, e.tx_hash, e.address)),  # fmt: skip
-                columns,
-            )
+            yield pick(e, found, name, columns)
+
+
+def pick(e: Events, rows: Sequence[int], name: str, columns: dict[str, list[Any]]) -> Events:
+    """Return some rows of a batch, with these columns."""
+    return Events(
+        name, [e.block_number[n] for n in rows], [e.log_index[n] for n in rows], [e.tx_index[n] for n in rows],
+        [e.tx_hash[n] for n in rows], [e.address[n] for n in rows], columns,
+    )  # fmt: skip
 
 
 def items(data: str) -> dict[str, Any]:

@@ -115,3 +115,23 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     JOIN market m ON m.chain_id = h.chain_id AND m.market_key = h.market_key
     JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
 $$;
+
+-- The owner of an urn, as CdpManager last said. A DSProxy may be one; who owns that is not in these books.
+CREATE FUNCTION maker_owner(p_chain bigint, p_deployment bigint, p_account bytea, p_block bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT address_of(a.value_raw) FROM account_setting a
+    WHERE a.chain_id = p_chain AND a.subject = p_deployment AND a.account = p_account AND a.name = 'owner'
+      AND a.block_number <= p_block
+    ORDER BY a.block_number DESC, a.log_index DESC LIMIT 1
+$$;
+
+-- Every urn that CdpManager made, and its owner.
+CREATE FUNCTION maker_owned(p_chain bigint, p_block bigint) RETURNS SETOF owner_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT DISTINCT ON (a.chain_id, a.account)
+        a.chain_id, hex(a.account), address_of(a.value_raw), 'maker: owner of the cdp', 1::numeric
+    FROM account_setting a
+    JOIN deployment d ON d.chain_id = a.chain_id AND d.deployment_key = a.subject AND d.protocol = 'maker'
+    WHERE a.name = 'owner' AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_block IS NULL OR a.block_number <= p_block)
+    ORDER BY a.chain_id, a.account, a.block_number DESC, a.log_index DESC
+$$;

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import compress
+from typing import Any
 
 from indexer.decode.abi import selector
 from indexer.decode.layout import Events
@@ -78,9 +80,7 @@ def funding_recomputed(e: Events) -> Sequence[Fact]:
 
 
 def market_added(e: Events) -> Sequence[Fact]:
-    proxies = [
-        market if is_perps(key) else "" for market, key in zip(e["market"], labels(e["marketKey"]), strict=True)
-    ]
+    proxies = [market if is_perps(key) else "" for market, key in zip(e["market"], labels(e["marketKey"]), strict=True)]
     return [
         Finds(e, "PerpsV2Proxy", proxies),
         changes(e, rules.market_added, proxies, labels(e["asset"]), labels(e["marketKey"])),
@@ -125,10 +125,12 @@ def snake(name: str) -> str:
 
 def rows_where(e: Events, keep: Sequence[bool]) -> Events:
     """Return the rows of a batch that are to be kept."""
-    rows = [row for row, kept in enumerate(keep) if kept]
-    lists = (e.block_number, e.log_index, e.tx_index, e.tx_hash, e.address)
-    columns = {name: [column[row] for row in rows] for name, column in e.columns.items()}
-    return Events(e.name, *([values[row] for row in rows] for values in lists), columns)  # type: ignore[arg-type]
+
+    def of(column: list[Any]) -> list[Any]:
+        return list(compress(column, keep))
+
+    columns = {name: of(column) for name, column in e.columns.items()}
+    return Events(e.name, of(e.block_number), of(e.log_index), of(e.tx_index), of(e.tx_hash), of(e.address), columns)
 
 
 def feeds(facts: MarketFacts) -> list[PriceFeed]:

@@ -71,25 +71,50 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ORDER BY p.chain_id DESC, p.subject DESC, p.name DESC, p.qualifier DESC, p.block_number DESC, p.log_index DESC
 $$;
 
--- USD price of a token as a lending protocol saw it: `p_oracle`'s own newest price first (an Aave pool's oracle for its
--- own positions), else the newest USD price of any oracle on the chain, ties by feed address. No row when there is none.
--- Two index probes (primary key; chain, asset, block), however many prices there are.
+-- Newest USD price of a token itself from any oracle on the chain, ties by feed address. No row when there is none.
+CREATE FUNCTION usd_price_of_token(p_chain bigint, p_asset bytea, p_block bigint)
+RETURNS TABLE (price_usd numeric, price_block bigint, feed bytea)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT price_of(p.price_raw, p.unit_raw), p.block_number, p.feed
+    FROM price p
+    WHERE p.chain_id = p_chain AND p.asset = p_asset AND p.block_number <= p_block
+      AND p.quote = 'usd' AND p.source = 'oracle' AND p.unit_raw IS NOT NULL
+    ORDER BY p.block_number DESC, p.feed, p.log_index DESC LIMIT 1
+$$;
+
+-- USD price of a token as a lending protocol saw it, the first of these that exists:
+-- 1 `p_oracle`'s own newest price (an Aave pool's oracle for its own positions);
+-- 2 the newest USD price of any oracle on the chain;
+-- 3 for a lending receipt (aToken), its underlying's price: one receipt is one underlying;
+-- 4 for an ERC-4626 share, its rate (convertToAssets, the newest read) times the price of what it is a share of.
+-- A few index probes each, however many prices there are. No row when there is none.
 CREATE FUNCTION usd_price_at(p_chain bigint, p_asset bytea, p_block bigint, p_oracle bytea DEFAULT NULL)
 RETURNS TABLE (price_usd numeric, price_block bigint, feed bytea)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT price_of(u.price_raw, u.unit_raw), u.block_number, u.feed
+    SELECT u.price_usd, u.price_block, u.feed
     FROM (
-        (SELECT 1 AS choice, p.price_raw, p.unit_raw, p.block_number, p.feed
+        (SELECT 1 AS choice, price_of(p.price_raw, p.unit_raw) AS price_usd, p.block_number AS price_block, p.feed
          FROM price p
          WHERE p.chain_id = p_chain AND p.feed = p_oracle AND p.asset = p_asset AND p.block_number <= p_block
            AND p.quote = 'usd' AND p.source IN ('oracle', 'par') AND p.unit_raw IS NOT NULL
          ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1)
         UNION ALL
-        (SELECT 2, p.price_raw, p.unit_raw, p.block_number, p.feed
-         FROM price p
-         WHERE p.chain_id = p_chain AND p.asset = p_asset AND p.block_number <= p_block
-           AND p.quote = 'usd' AND p.source = 'oracle' AND p.unit_raw IS NOT NULL
-         ORDER BY p.block_number DESC, p.feed, p.log_index DESC LIMIT 1)
+        SELECT 2, t.price_usd, t.price_block, t.feed FROM usd_price_of_token(p_chain, p_asset, p_block) t
+        UNION ALL
+        SELECT 3, t.price_usd, t.price_block, t.feed
+        FROM token r, usd_price_of_token(p_chain, r.underlying, p_block) t
+        WHERE r.chain_id = p_chain AND r.address = p_asset AND r.kind = 'lending_receipt'
+        UNION ALL
+        SELECT 4, trim_scale(v.rate * t.price_usd), least(v.block_number, t.price_block), v.feed
+        FROM (
+            SELECT price_of(p.price_raw, p.unit_raw) AS rate, p.block_number, p.feed, unhex(p.quote) AS underlying
+            FROM price p
+            WHERE p.chain_id = p_chain AND p.feed = p_asset AND p.asset = p_asset AND p.block_number <= p_block
+              AND p.quote LIKE '0x%' AND p.unit_raw IS NOT NULL
+            ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
+        ) v
+        LEFT JOIN token r ON r.chain_id = p_chain AND r.address = v.underlying AND r.kind = 'lending_receipt'
+        CROSS JOIN LATERAL usd_price_of_token(p_chain, coalesce(r.underlying, v.underlying), p_block) t
     ) u
     ORDER BY u.choice LIMIT 1
 $$;

@@ -96,9 +96,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN p.block_number <= b.as_of_block THEN p.is_collateral ELSE c.is_collateral END,
         CASE WHEN p.block_number <= b.as_of_block THEN p.basis_raw ELSE c.basis_raw END,
         CASE WHEN p.block_number <= b.as_of_block THEN p.block_number ELSE c.block_number END,
-        CASE WHEN p.side = 'collateral' THEN coalesce(b.collateral_asset, b.asset) ELSE b.asset END,
-        CASE WHEN p.side = 'collateral' AND b.collateral_asset IS NOT NULL THEN b.collateral_symbol ELSE b.symbol END,
-        CASE WHEN p.side = 'collateral' AND b.collateral_asset IS NOT NULL THEN b.collateral_unit ELSE b.unit END,
+        CASE WHEN p.side IN ('collateral', 'margin') THEN coalesce(b.collateral_asset, b.asset) ELSE b.asset END,
+        CASE WHEN p.side IN ('collateral', 'margin') AND b.collateral_asset IS NOT NULL THEN b.collateral_symbol ELSE b.symbol END,
+        CASE WHEN p.side IN ('collateral', 'margin') AND b.collateral_asset IS NOT NULL THEN b.collateral_unit ELSE b.unit END,
         CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END,
         CASE WHEN amounts_by_account(b.accounting) THEN position_amount_of(b.accounting, p.side,
                 CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END,
@@ -113,8 +113,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 + b.debt_addend, b.debt_denominator)
             ELSE CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END
         END END,
-        CASE WHEN p.side = 'collateral' THEN b.collateral_price_usd ELSE b.price_usd END,
-        CASE WHEN p.side = 'collateral' THEN b.collateral_price_block ELSE b.price_block END,
+        CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_usd ELSE b.price_usd END,
+        CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_block ELSE b.price_block END,
         b.oracle_price_raw, b.oracle_unit_raw, b.oracle_quote, (b.state).regime
     FROM books(p_chain, p_block, p_account, p_accounting) b
     JOIN position p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
@@ -141,7 +141,8 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account, b.account, b.side,
+        b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
+        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
@@ -159,7 +160,8 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account, b.account, b.side,
+        b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
+        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,

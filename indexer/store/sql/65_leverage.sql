@@ -56,7 +56,9 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        h.chain_id, h.account, h.account, h.project, h.version, h.deployment, h.market_id,
+        h.chain_id, h.account,
+        coalesce((SELECT owner_of(d.protocol, d.chain_id, d.deployment_key, unhex(h.account), h.as_of_block) FROM deployment d
+            WHERE d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key), h.account), h.project, h.version, h.deployment, h.market_id,
         h.health_factor, health_bucket(h.health_factor), h.is_liquidatable, h.collateral_usd, h.debt_usd,
         h.collateral_assets, h.debt_assets, h.emode, h.pair_class, h.status,
         p.price_usd,

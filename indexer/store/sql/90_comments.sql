@@ -11,6 +11,7 @@ COMMENT ON VIEW liquidation_events IS 'One row a liquidation: debt repaid, colla
 COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head with bucket and closed-form liquidation price; as of a block: liquidation_risk_at(chain_id, block)';
 COMMENT ON VIEW market_params_history IS 'Risk parameters of a market side by side, one row a block that changed any';
 COMMENT ON VIEW markets IS 'Every market at each protocol''s indexed head: books, parameters, prices; as of a block: markets_at(chain_id, block)';
+COMMENT ON VIEW owners IS 'Addresses that a protocol''s own books give an owner: Euler sub-accounts, Maker urns; as of a block: owners_at(chain_id, block). An address not in it stands for itself';
 COMMENT ON VIEW param_history IS 'Every parameter change of every market and deployment; a row holds from from_block to to_block - 1';
 COMMENT ON VIEW positions IS 'Every open balance at each protocol''s indexed head; as of a block: positions_at(chain_id, block). One row (chain_id, market_id, account, side)';
 COMMENT ON VIEW prices IS 'Every price seen: lending protocols'' own oracles (source oracle) and markets (source market), never mixed';
@@ -23,6 +24,7 @@ COMMENT ON FUNCTION account_health_of(bigint, bigint, bytea) IS 'account_health 
 COMMENT ON FUNCTION block_time_of(bigint, bigint) IS 'Unix seconds of (chain id, block), else error LV001';
 COMMENT ON FUNCTION liquidation_risk_at(bigint, bigint) IS 'M12: every borrower as of (chain id, block)';
 COMMENT ON FUNCTION markets_at(bigint, bigint) IS 'Every market as of (chain id, block)';
+COMMENT ON FUNCTION owners_at(bigint, bigint) IS 'Every address whose owner is known as of (chain id, block)';
 COMMENT ON FUNCTION positions_at(bigint, bigint) IS 'Every open balance as of (chain id, block). NULL block: each protocol''s head. Errors LV001 (no header), LV002 (not covered)';
 COMMENT ON FUNCTION positions_of(bigint, bigint, bytea) IS 'positions_at for one account (20 bytes): quotes only its markets';
 COMMENT ON FUNCTION protocol_leverage_at(bigint, bigint) IS 'M1 of every deployment as of (chain id, block), two populations';
@@ -166,7 +168,11 @@ DECLARE
         'oracle', 'price oracle that decides liquidation, 0x hex',
         'oracle_price_block', 'block of oracle_price_raw',
         'oracle_price_raw', 'the deciding oracle''s own integer: Aave of the asset (8 decimals), Morpho of the collateral (36 + loan - collateral decimals)',
-        'owner', 'cluster the account belongs to; the account itself until clusters are known',
+        'owner', 'who is behind the account by the protocol''s own books (view owners), else the account',
+        'owners.address', 'the account that belongs to somebody, 0x hex',
+        'owner_id', 'its owner, 0x hex; a contract (DSProxy) may be one',
+        'evidence', 'protocol, and what its books say',
+        'confidence', '1: told by the protocol''s own events; nothing is guessed',
         'pair_class', 'same_asset | stable | correlated (all collateral in the account''s Aave e-mode category) | directional; NULL without debt',
         'population', 'borrowers | all'
     ) || jsonb_build_object(
@@ -260,7 +266,7 @@ BEGIN
         SELECT c.relname AS view_name, a.attname AS column_name
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'liquidation_risk', 'market_params_history', 'markets', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'token_registry', 'v_account_leverage')
+          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'liquidation_risk', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'token_registry', 'v_account_leverage')
     LOOP
         words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
         IF words IS NULL THEN

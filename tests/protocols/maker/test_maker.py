@@ -129,7 +129,8 @@ def test_every_answer_of_the_full_recording(recordings: Path, migrated_database:
     meta = index(recordings / "maker", url)
     compared, wrong = compare(url, recordings / "maker", meta)
     blocks = checkpoints_of(recordings / "maker")
-    record("maker", "dss of November 2019", blocks, compared.total(), len(wrong), "recorded private chain")
+    answers = compared.total() - compared["urns: DAI owed"]  # worked out from answers, they are none
+    record("maker", "dss of November 2019", blocks, answers, len(wrong), "recorded private chain")
     assert wrong == []
     assert compared.total() > 18_000
 
