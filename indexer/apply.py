@@ -74,6 +74,8 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
     feeds = desk.feeds()
     priced = source.price_answers(part.first, part.last, feeds.reads(prices.within(part)))
     desk.book_prices(priced, feeds)
+    if answers or told or priced:
+        source.confirm(part)
     applied.reads += {
         (answer.read.block_number, answer.read.to, answer.read.data): answer
         for answer in joined(answers, told, about_tokens, priced)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import psycopg
 
 from indexer.chain import Checks, Node, ReplayNode, fetch_more, fetch_reads
-from indexer.errors import MissingFact
+from indexer.errors import BlockNotYetKnown, MissingFact
 from indexer.store import reader
 from indexer.types import Answer, Heads, Range, Read, Watch
 
@@ -30,6 +30,13 @@ class Source(Protocol):
 
     def price_answers(self, first: int, last: int, reads: Sequence[Read]) -> list[Answer]:
         """Return the prices of `first..last`: those asked for, or those that were recorded."""
+        ...
+
+    def confirm(self, part: Range) -> None:
+        """Check that the range's last block still stands after reads by number were made at it.
+
+        Raises  BlockNotYetKnown when it was replaced meanwhile: follow again from the committed block
+        """
         ...
 
 
@@ -63,6 +70,13 @@ class NodeSource:
     def price_answers(self, first: int, last: int, reads: Sequence[Read]) -> list[Answer]:
         return self.answers(reads)
 
+    def confirm(self, part: Range) -> None:
+        if not part.headers or part.last <= (part.heads.finalized or -1):
+            return
+        now = self.node.headers([part.last])[0]
+        if now.hash != part.headers[-1].hash:
+            raise BlockNotYetKnown(f"block {part.last} is {now.hash} now, it was {part.headers[-1].hash}")
+
 
 class ReplaySource(NodeSource):
     """A recording: every read that it holds in a range counts, whatever this run would have asked for."""
@@ -73,6 +87,9 @@ class ReplaySource(NodeSource):
 
     def price_answers(self, first: int, last: int, reads: Sequence[Read]) -> list[Answer]:
         return self.recording.recorded_reads(first, last)
+
+    def confirm(self, part: Range) -> None:
+        """A recording does not change."""
 
 
 class StoredSource:
@@ -123,3 +140,6 @@ class StoredSource:
 
     def price_answers(self, first: int, last: int, reads: Sequence[Read]) -> list[Answer]:
         return reader.stored_answers(self.connection, self.chain_id, first, last)
+
+    def confirm(self, part: Range) -> None:
+        """What is kept does not change."""
