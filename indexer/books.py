@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from psycopg.types.json import Jsonb
 
+from indexer import measures
 from indexer.apply import Applied, PriceBlocks, apply_range, cut, without
 from indexer.catalog import Covered
 from indexer.config import ChainSettings
@@ -18,7 +19,7 @@ from indexer.ledger.book import Book
 from indexer.ledger.desk import Desk
 from indexer.pump import Pump
 from indexer.source import Source
-from indexer.store import reader, snapshots
+from indexer.store import reader
 from indexer.store.database import connect
 from indexer.store.writer import CursorRow, StepRows, Writer
 from indexer.types import BlockRef, Heads, Range, Reorg, Watch
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 KEEP_POSITIONS = 200_000
 """Balances that stay in memory between steps; the rest is loaded again when needed."""
-
 
 LOCK_SECONDS = 10
 """How long to wait for the previous writer of this chain to go (its connection may outlive a killed process)."""
@@ -101,9 +101,7 @@ class ChainBooks:
             if row and row[0]:
                 return
             if time.monotonic() > deadline:
-                raise BadConfig(
-                    f"another process is indexing chain {self.chain.name} into this database; stop it first"
-                )
+                raise BadConfig(f"another process is indexing chain {self.chain.name} into this database; stop it")
             time.sleep(0.02)
 
     def _register(self) -> None:
@@ -278,7 +276,7 @@ class ChainBooks:
                 step = self._step(part, applied, [*stopped, *others])
                 step.fresh, step.final = False, None
                 self.writer.write(step)
-                self._snapshots(step)
+                measures.take(self._writing, self.chain.chain_id, step, self._interval, reorg=True)
                 if old:
                     self.writer.replaced(old[0], depth, int(time.time()))
             finally:
@@ -308,7 +306,7 @@ class ChainBooks:
 
     def _undo(self, ancestor: int, *, keep_truth: bool = False) -> None:
         self.writer.undo(ancestor, keep_truth=keep_truth)
-        snapshots.undo(self._writing, self.chain.chain_id, self._interval, ancestor)
+        measures.undo(self._writing, self.chain.chain_id, self._interval, ancestor)
 
     def finalize(self, block: BlockRef) -> None:
         """Note that nothing up to a block can change any more."""
@@ -388,12 +386,5 @@ class ChainBooks:
     def _commit(self, step: StepRows) -> None:
         with self._writing.transaction():
             self.writer.write(step)
-            self._snapshots(step)
+            measures.take(self._writing, self.chain.chain_id, step, self._interval)
         self.commits += 1
-
-    def _snapshots(self, step: StepRows) -> None:
-        """Write metric history at the end of every interval that this step completes, for one that stopped up to there."""
-        if step.first is None:
-            return
-        for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
-            snapshots.take(self._writing, self.chain.chain_id, self._interval, step.first, last)

@@ -336,7 +336,8 @@ protocol_leverage_snapshot = Table(
     chain_id(),
     col("deployment_key", Key, "deployment", key=True),
     col("population", Text, "borrowers (D > 0 and E > 0) | all", key=True),
-    block_number("block at whose end it holds: the last one of a snapshot interval", key=True),
+    col("bucket", BigInteger, "end of the interval, unix seconds", key=True),
+    block_number("block at whose end it holds: the last one with a log of the protocol in the interval"),
     col("assets_usd", Usd, "sum of assets, USD"),
     col("debt_usd", Usd, "sum of debts, USD"),
     col("n_ok", BigInteger, "accounts with D > 0 and E > 0 (population all: with any equity)"),
@@ -347,11 +348,14 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
+BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
+"""History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
+
 TRUTH = (block, raw_log, node_read)
 """Never derived: what the nodes said."""
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, protocol_leverage_snapshot,
+    account_setting, action, perp_action, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""

@@ -227,7 +227,7 @@ def test_history_of_leverage_comes_from_snapshots(world: World, serve: Serve) ->
     for number, assets in ((102, 150), (104, 100), (109, 300)):
         world.insert(
             "protocol_leverage_snapshot", chain_id=1, deployment_key=key64("aave_v3:1:core"), population="borrowers",
-            block_number=number, assets_usd=assets, debt_usd=100, n_ok=1, n_zero_equity=2, n_insolvent=3, n_unpriced=4,
+            bucket=number, block_number=number, assets_usd=assets, debt_usd=100, n_ok=1, n_zero_equity=2, n_insolvent=3, n_unpriced=4,
             latent_bad_debt_usd="0.5",
         )  # fmt: skip
     client = serve(world)

@@ -43,7 +43,7 @@ def snapshots(world: World) -> World:
         for population in ("borrowers", "all"):
             world.insert(
                 "protocol_leverage_snapshot", chain_id=1, deployment_key=key64("aave_v3:1:core"), population=population,
-                block_number=number, assets_usd=number, debt_usd=1, n_ok=1, n_zero_equity=0, n_insolvent=0, n_unpriced=0,
+                bucket=number, block_number=number, assets_usd=number, debt_usd=1, n_ok=1, n_zero_equity=0, n_insolvent=0, n_unpriced=0,
                 latent_bad_debt_usd=0,
             )  # fmt: skip
     return world

@@ -268,7 +268,10 @@ def test_snapshots_follow_the_head(book: Any) -> None:
     """A stored snapshot is shown with its ratio; one at the head gives way to the live row."""
     for block in (10, 20):
         book.execute(
-            "INSERT INTO protocol_leverage_snapshot VALUES (1, 7, 'borrowers', %s, 150, 100, 1, 0, 0, 0, 0)", (block,)
+            "INSERT INTO protocol_leverage_snapshot (chain_id, deployment_key, population, bucket, block_number, assets_usd, "
+            "debt_usd, n_ok, n_zero_equity, n_insolvent, n_unpriced, latent_bad_debt_usd) "
+            "VALUES (1, 7, 'borrowers', %(block)s, %(block)s, 150, 100, 1, 0, 0, 0, 0)",
+            {"block": block},
         )
     rows = book.execute(
         "SELECT block_number, is_head, leverage, equity_usd FROM protocol_leverage WHERE population = 'borrowers' ORDER BY 1"

@@ -1,0 +1,143 @@
+"""Metrics that the indexer keeps: computed in the transaction that commits the rows they are made of.
+
+Two kinds, each a function of its own module, listed here:
+  at_interval   history: once an interval (hour, day) is complete, as of its last block; the same rows whether a chain was
+                backfilled in any chunks, followed block by block, or a protocol was added or mended later
+  at_step       what is kept up with the head: after every commit, for what the step changed
+
+Reorg-safe by construction: history rows carry `bucket` (the interval's end) and `block_number`; both are deleted when
+their block is undone, then computed again. See docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from indexer.measures import leverage
+from indexer.store.writer import StepRows
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval that is complete for some protocols: what a history row is of.
+
+    Units  `seconds` its length, `bucket` its end, unix seconds (exclusive); intervals are counted from the epoch: UTC days
+    """
+
+    chain_id: int
+    seconds: int
+    bucket: int
+    block_number: int
+    """The last block in it with a log of any protocol that is past it: where metrics across protocols are taken."""
+    deployments: Mapping[int, int]
+    """Deployment key to the last block in it with a log of its protocol: where metrics of one deployment are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A step whose rows have just been written, in a transaction that is still open."""
+
+    chain_id: int
+    first: int
+    last: int
+    protocols: tuple[str, ...]
+    """Protocols whose cursor moved to `last`."""
+    at_head: bool
+    """Whether `last` is the newest block that the node spoke of."""
+    reorg: bool = False
+
+
+AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval,)
+"""In order: a later one may read what an earlier one wrote."""
+
+AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = ()
+
+UNDO: tuple[Callable[[Connection, int, int], None], ...] = ()
+"""Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not
+keyed by block or bucket."""
+
+
+def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *, reorg: bool = False) -> None:
+    """Compute what a step makes due whose rows are written; of a protocol that stopped in it up to there.
+
+    `interval` is the length of the history's intervals in seconds.
+    """
+    if step.first is None:
+        return
+    for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
+        moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
+        at_head = step.heads is not None and last >= step.heads.latest
+        done = Committed(chain_id, step.first, last, moved, at_head, reorg)
+        for due in _due(connection, done, interval):
+            for measure in AT_INTERVAL:
+                measure(connection, due)
+        for follow in AT_STEP:
+            follow(connection, done)
+
+
+def undo(connection: Connection, chain_id: int, interval: int, ancestor: int) -> None:
+    """Delete the history of the interval that is open again at the end of block `ancestor`: another block may end it."""
+    from indexer.store.schema import BY_BUCKET  # SQLAlchemy: not at every start
+
+    since = _opened(connection, chain_id, interval, ancestor)
+    for table in BY_BUCKET:
+        query = sql.SQL("DELETE FROM {} WHERE chain_id = %s AND bucket > %s")
+        connection.execute(query.format(sql.Identifier(table.name)), (chain_id, since))
+    for restore in UNDO:
+        restore(connection, chain_id, ancestor)
+
+
+def _opened(connection: Connection, chain_id: int, interval: int, block: int) -> int:
+    """Return when the interval began that is open at the end of a block: unix seconds, 0 before the first block."""
+    row = connection.execute(
+        "SELECT block_timestamp / %(interval)s * %(interval)s FROM block "
+        "WHERE chain_id = %(chain)s AND block_number <= %(block)s ORDER BY block_number DESC LIMIT 1",
+        {"chain": chain_id, "block": block, "interval": interval},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _due(connection: Connection, step: Committed, interval: int) -> list[Interval]:
+    """Return the intervals that end within the step, ascending, with every protocol that is past them.
+
+    Those that were past them before are looked at again: prices of one protocol may value the positions of another.
+    """
+    chain_id = step.chain_id
+    since, until = (_opened(connection, chain_id, interval, block) for block in (step.first - 1, step.last))
+    if since == until:
+        return []
+    rows = connection.execute(
+        """
+        WITH emitter AS (
+            SELECT DISTINCT c.address, c.protocol FROM contract c JOIN cursor p USING (chain_id, protocol)
+            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s
+        )
+        SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
+        FROM block b
+        JOIN raw_log l ON l.chain_id = b.chain_id AND l.block_number = b.block_number
+        JOIN emitter e ON e.address = l.address
+        WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
+        GROUP BY 1, 2
+        """,
+        {"chain": chain_id, "since": since, "until": until, "interval": interval, "last": step.last},
+    ).fetchall()
+    keys: dict[str, list[int]] = {}
+    for key, protocol in connection.execute(
+        "SELECT deployment_key, protocol FROM deployment WHERE chain_id = %s", (chain_id,)
+    ):
+        keys.setdefault(protocol, []).append(key)
+    found: dict[int, dict[int, int]] = {}
+    for number, protocol, block in rows:
+        found.setdefault(number, {}).update((key, block) for key in keys.get(protocol, ()))
+    return [
+        Interval(chain_id, interval, (number + 1) * interval, max(blocks.values()), blocks)
+        for number, blocks in sorted(found.items())
+        if blocks
+    ]
