@@ -20,6 +20,7 @@ class Settings:
     statement_timeout_ms: int = 5_000
     max_body_bytes: int = 1 << 20
     max_waiting_requests: int = 1_000
+    max_streams: int = 1_000
     poll_seconds: float = 0.1
 
     def environment(self) -> dict[str, str]:
