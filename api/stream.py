@@ -196,12 +196,16 @@ class Hub:
             return oldest - 1, f"messages {seq + 1} to {oldest - 1} are no longer kept"
         return seq, None
 
-    async def follow(self, chain_id: int, seq: int, pause: float) -> AsyncIterator[list[Message]]:
+    async def follow(
+        self, chain_id: int, seq: int, pause: float, seconds: float | None = None
+    ) -> AsyncIterator[list[Message]]:
         """Yield what follows number `seq`, as it comes; an empty list when nothing came for `pause` seconds.
 
-        Ends when the app stops.
+        Ends when the app stops, or after `seconds`.
         """
-        while not self.closing:
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds if seconds is not None else float("inf")
+        while not self.closing and (left := end - clock()) > 0:
             news = self._news
             ring = self._rings.get(chain_id)
             found = ring.after(seq) if ring is not None else None
@@ -213,10 +217,11 @@ class Hub:
                 yield found
                 continue
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(min(pause, left)):
                     await news.wait()
             except TimeoutError:
-                yield []
+                if clock() < end:
+                    yield []
 
     def _wake(self) -> None:
         self._news.set()

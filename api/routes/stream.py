@@ -130,13 +130,11 @@ async def _events(
     with hub.listening():
         yield f"retry: 1000\nid: {chain_id}-{seq}\n"
         yield f"event: lost\ndata: {json.dumps({'reason': lost})}\n\n" if lost else "\n"
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max_seconds):
-                async for messages in hub.follow(chain_id, seq, KEEP_ALIVE_SECONDS):
-                    if not messages:
-                        yield ": nothing new\n\n"
-                    elif text := "".join(event(chain_id, message, choice) for message in messages):
-                        yield text
+        async for messages in hub.follow(chain_id, seq, KEEP_ALIVE_SECONDS, max_seconds):
+            if not messages:
+                yield ": nothing new\n\n"
+            elif text := "".join(event(chain_id, message, choice) for message in messages):
+                yield text
 
 
 @router.websocket("/ws")

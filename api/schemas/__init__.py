@@ -27,6 +27,7 @@ from api.schemas.rows import (
     Health,
     Liquidation,
     Market,
+    ParamChange,
     Position,
     ProtocolLeverage,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Model",
     "PageInfo",
     "PairClass",
+    "ParamChange",
     "Position",
     "ProblemDocument",
     "ProtocolLeverage",

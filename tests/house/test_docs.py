@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from rich.console import Console
 
 from api.main import ROUTERS
+from api.routes.stream import PARAMETERS
 from api.settings import PREFIX
 from api.settings import Settings as ApiBounds
 from indexer.cli import app
@@ -146,9 +147,11 @@ def test_the_bounds_of_the_api_are_documented() -> None:
 def routes() -> Iterator[tuple[str, set[str]]]:
     for module in ROUTERS:
         for route in module.router.routes:
-            assert isinstance(route, APIRoute)
-            for method in route.methods:
-                yield f"{method} {route.path}", {parameter.name for parameter in route.dependant.query_params}
+            if isinstance(route, APIRoute):
+                for method in route.methods:
+                    yield f"{method} {route.path}", {parameter.name for parameter in route.dependant.query_params}
+            else:
+                yield f"WS {route.path}", PARAMETERS
 
 
 def test_each_route_and_its_own_parameters_are_documented() -> None:
