@@ -16,9 +16,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems
+from api.access import Access, origins
 from api.heads import Heads
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
@@ -71,6 +73,10 @@ def create_app(settings: Settings) -> FastAPI:
         with pool.connections.connection() as connection:
             return queries.stream.chains(connection)
 
+    def read_keys() -> list[Row]:
+        with pool.connections.connection() as connection:
+            return queries.keys.in_use(connection)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.parameters()
@@ -100,11 +106,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.pool = pool
     app.state.heads = heads
     app.state.hub = hub
+    app.state.ready_lag_seconds = settings.ready_lag_seconds
     app.state.read_heads = read_heads
     app.state.registry = registry
     app.state.parameters = cache(lambda: parameters_of(app))
     app.openapi = cache(partial(openapi, app))  # type: ignore[method-assign]
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Access,
+        read_keys=read_keys,
+        require_key=settings.require_key,
+        requests_per_minute=settings.requests_per_minute or None,
+    )
+    if allowed := origins(settings.cors_origins):
+        app.add_middleware(
+            CORSMiddleware, allow_origins=allowed, allow_methods=["GET", "POST"], allow_headers=["*"],
+            expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "Location"],
+        )  # fmt: skip
     app.add_middleware(GZipMiddleware, minimum_size=2_048, compresslevel=1)
     app.add_middleware(Requests, registry=registry)
     problems.install(app)

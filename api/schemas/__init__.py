@@ -37,6 +37,7 @@ from api.schemas.status import (
     Healthz,
     ProtocolRow,
     ProtocolStatus,
+    Readyz,
     Status,
     StatusEnvelope,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "ProtocolLeverage",
     "ProtocolRow",
     "ProtocolStatus",
+    "Readyz",
     "Side",
     "Status",
     "StatusEnvelope",

@@ -1,4 +1,4 @@
-"""Messages of the stream.
+"""Messages of the stream, and keys of the HTTP API.
 
 Data     none
 
@@ -40,7 +40,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chain_id", "seq", name="pk_stream_message"),
         comment="Operation: messages of the stream, the newest of them kept. Never undone: a reorg is a message of its own",
     )  # fmt: skip
+    op.create_table(
+        "api_key",
+        sa.Column("name", sa.Text(), nullable=False, comment="whose key it is"),
+        sa.Column(
+            "key_sha256", sa.LargeBinary(), nullable=False,
+            comment="SHA-256 of the key, 32 bytes; the key itself is not kept",
+        ),
+        sa.Column("requests_per_minute", sa.Integer(), comment="limit of this key; NULL for none"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="unix seconds of the wall clock"),
+        sa.Column("revoked_at", sa.BigInteger(), comment="unix seconds of the wall clock; NULL while it works"),
+        sa.PrimaryKeyConstraint("name", name="pk_api_key"),
+        comment="Operation: keys of the HTTP API",
+    )  # fmt: skip
+    op.create_index("uq_api_key_key_sha256", "api_key", ["key_sha256"], unique=True)
 
 
 def downgrade() -> None:
+    op.drop_table("api_key")
     op.drop_table("stream_message")

@@ -28,6 +28,7 @@ OPERATIONS = {
     "params_history": "/v1/params/history",
     "stream": "/v1/stream",
     "healthz": "/healthz",
+    "readyz": "/readyz",
     "metrics": "/metrics",
 }
 """Public: clients are generated from these names. Add, never rename."""
