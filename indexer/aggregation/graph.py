@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import networkx
@@ -191,7 +192,7 @@ def chain_depth(found: Sequence[Chain]) -> int:
 
 
 def _pairs(path: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(path, path[1:], strict=False))
+    return list(pairwise(path))
 
 
 def _cut_cycles(left: dict[tuple[str, str], Decimal]) -> dict[tuple[str, str], Decimal]:

@@ -52,9 +52,7 @@ def test_naive_sum_of_bottlenecks_counts_a_shared_edge_again() -> None:
     """Two cycles share a -> b, which carries 100: they cannot hold 100 each."""
     weights = {("a", "b"): D(100), ("b", "a"): D(100), ("b", "c"): D(100), ("c", "a"): D(100)}
     graph = networkx.DiGraph(list(weights))
-    naive = sum(
-        min(weights[pair] for pair in pairwise([*cycle, cycle[0]])) for cycle in networkx.simple_cycles(graph)
-    )
+    naive = sum(min(weights[pair] for pair in pairwise([*cycle, cycle[0]])) for cycle in networkx.simple_cycles(graph))
     assert naive == 200
     assert loops(weights).loop_exposure_usd == 100  # the shorter one of the tie
     assert loops(weights).cycles[0].nodes == ("a", "b")
@@ -205,7 +203,9 @@ def test_merging_or_splitting_accounts_of_an_owner_changes_nothing(
         for share in (parts, 10 - parts)
     ]
     one, two = owner_loops(whole), owner_loops(split)
-    assert {owner: found.cycles for owner, found in one.items()} == {owner: found.cycles for owner, found in two.items()}
+    assert {owner: found.cycles for owner, found in one.items()} == {
+        owner: found.cycles for owner, found in two.items()
+    }
 
 
 @settings(max_examples=100, deadline=None)
