@@ -2,8 +2,8 @@
 
 Data     the tables begin empty; `leverage rebuild` fills them
 
-Revision ID: 0003_exposure
-Revises: 0002
+Revision ID: 0004_exposure
+Revises: 0003
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0003_exposure"
-down_revision = "0002"
+revision = "0004_exposure"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
