@@ -14,9 +14,10 @@ Source   docs/methodology.md M9
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -27,6 +28,7 @@ from indexer.aggregation.cycles import MAX_LENGTH, Cycle, decompose
 EdgeKind = Literal["debt", "claim", "vault", "bridge"]
 
 ZERO = Decimal(0)
+INFINITE = Decimal("Infinity")
 
 
 class Edge(NamedTuple):
@@ -172,16 +174,24 @@ def chains(residual: Weights, *, min_usd: Decimal = ZERO) -> list[Chain]:
     Edge    a cycle that `loops` left for its length is cut at its smallest edge, which is then a chain of its own
     """
     left = {pair: value for pair, value in residual.items() if value > 0 and value >= min_usd and pair[0] != pair[1]}
-    cut = _cut_cycles(left)
+    cut: dict[tuple[str, str], Decimal] = {}
+    try:
+        order = _from_the_end(left)
+    except CycleError:
+        cut = _cut_cycles(left)
+        order = _from_the_end(left)
+    following: dict[str, set[str]] = {node: set() for node in order}
+    for source, target in left:
+        following[source].add(target)
     found: list[Chain] = []
     while left:
-        path = _longest(left)
-        size = min(left[pair] for pair in _pairs(path))
+        path, size = _longest(left, order, following)
         found.append(Chain(path, size))
-        for pair in _pairs(path):
+        for pair in pairwise(path):
             left[pair] -= size
             if left[pair] <= 0 or left[pair] < min_usd:
                 del left[pair]
+                following[pair[0]].discard(pair[1])
     found += [Chain(pair, value) for pair, value in cut.items()]
     return sorted(found, key=lambda chain: (-chain.depth, -chain.size_usd, chain.nodes))
 
@@ -191,8 +201,12 @@ def chain_depth(found: Sequence[Chain]) -> int:
     return max((chain.depth for chain in found), default=0)
 
 
-def _pairs(path: Sequence[str]) -> list[tuple[str, str]]:
-    return list(pairwise(path))
+def _from_the_end(left: Weights) -> list[str]:
+    """Return the nodes so that each comes after all it leads to. Raises CycleError in a circle."""
+    leads_to: dict[str, list[str]] = {}
+    for source, target in left:
+        leads_to.setdefault(source, []).append(target)
+    return list(TopologicalSorter(leads_to).static_order())
 
 
 def _cut_cycles(left: dict[tuple[str, str], Decimal]) -> dict[tuple[str, str], Decimal]:
@@ -209,19 +223,23 @@ def _cut_cycles(left: dict[tuple[str, str], Decimal]) -> dict[tuple[str, str], D
             cut[pair] = left.pop(pair)
 
 
-def _longest(left: Weights) -> tuple[str, ...]:
-    """Return the longest path of an acyclic graph; ties: the largest bottleneck, then the order of nodes."""
-    graph = networkx.DiGraph(left.keys())
+def _longest(left: Weights, order: Sequence[str], following: Mapping[str, set[str]]) -> tuple[tuple[str, ...], Decimal]:
+    """Return the longest path of an acyclic graph and its bottleneck; ties: the largest, then the order of nodes."""
     best: dict[str, tuple[int, Decimal, tuple[str, ...]]] = {}
-    infinite = Decimal("Infinity")
+    for node in order:
+        chosen: tuple[int, Decimal, tuple[str, ...]] = (1, INFINITE, (node,))
+        for onward in following[node]:
+            length, size, nodes = best[onward]
+            offered = (length + 1, min(size, left[node, onward]), (node, *nodes))
+            if _better(offered, chosen):
+                chosen = offered
+        best[node] = chosen
+    first = best[order[0]]
+    for entry in best.values():
+        if _better(entry, first):
+            first = entry
+    return first[2], first[1]
 
-    def rank(entry: tuple[int, Decimal, tuple[str, ...]]) -> tuple[Hashable, ...]:
-        return (-entry[0], -entry[1], entry[2])
 
-    for node in reversed(list(networkx.lexicographical_topological_sort(graph))):
-        onward = [
-            (best[following][0] + 1, min(best[following][1], left[node, following]), (node, *best[following][2]))
-            for following in graph.successors(node)
-        ]
-        best[node] = min(onward, key=rank) if onward else (1, infinite, (node,))
-    return min(best.values(), key=rank)[2]
+def _better(one: tuple[int, Decimal, tuple[str, ...]], other: tuple[int, Decimal, tuple[str, ...]]) -> bool:
+    return (-one[0], -one[1], one[2]) < (-other[0], -other[1], other[2])
