@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from indexer.measures import leverage, stream
+from indexer.measures import exposure, leverage, stream
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -54,7 +54,7 @@ class Committed:
     reorg: bool = False
 
 
-AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval,)
+AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval, exposure.at_interval)
 """In order: a later one may read what an earlier one wrote."""
 
 AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (stream.at_step,)
