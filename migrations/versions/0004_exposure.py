@@ -2,7 +2,7 @@
 
 Data     the tables begin empty; `leverage rebuild` fills them
 
-Revision ID: 0004_exposure
+Revision ID: 0004
 Revises: 0003
 """
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0004_exposure"
+revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
