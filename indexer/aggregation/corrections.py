@@ -5,7 +5,7 @@
     opens      drawdown >= 10 %          closes  drawdown < 5 % (a new peak is one of 0)
     leverage_reset = 1 - D_trough / D_peak,  D at constant prices
 
-    depeg      |close - peg| >= 2 % of the peg opens, < 0.5 % closes
+    depeg      |close - peg| >= 2 % of the peg opens, < 0.5 % closes; of an asset that was at its peg in most of the window's hours
 
 Units    times are hours' ends, unix seconds; prices in one currency; shares as fractions. Comparisons are exact
 Missing  an hour without a new price has the price of the hour before: feeds speak when something moved
@@ -18,11 +18,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from statistics import median
 from typing import Literal, NamedTuple
 
 HOUR = 3_600
-DAY = 86_400
 Kind = Literal["correction", "depeg"]
 
 
@@ -67,9 +65,9 @@ class Correction(NamedTuple):
     depth: Decimal
 
 
-def is_stable(closes: Sequence[Decimal], rules: CorrectionRules = RULES) -> bool:
-    """Return whether an asset is pegged: the median of its closes is within the depeg threshold of the peg."""
-    return bool(closes) and abs(median(closes) - rules.peg) < rules.depegs * rules.peg
+def is_pegged(price: Decimal, rules: CorrectionRules = RULES) -> bool:
+    """Return whether a close is within the depeg threshold of the peg."""
+    return abs(price - rules.peg) < rules.depegs * rules.peg
 
 
 def hourly(closes: Sequence[tuple[int, Decimal]], first: int, until: int) -> Iterator[tuple[int, Decimal]]:
@@ -84,76 +82,62 @@ def hourly(closes: Sequence[tuple[int, Decimal]], first: int, until: int) -> Ite
 
 
 def turns(
-    closes: Sequence[tuple[int, Decimal]],
-    until: int,
-    *,
-    since: int = 0,
-    opened: Kind | None = None,
-    rules: CorrectionRules = RULES,
+    closes: Sequence[tuple[int, Decimal]], until: int | None = None, rules: CorrectionRules = RULES
 ) -> list[Turn]:
-    """Return what opens and closes in the hours after `since`, up to `until`.
+    """Return what opens and closes in the hours up to `until` (None: the last close).
 
-    `closes` are (hour's end, price), ascending; needed are those of the window and a day before `since`, and the last one
-    before them. `opened` is the episode that is open at `since`. Whether an asset is a stable is asked once a day, of the
-    closes of the window up to that midnight.
+    `closes` are (hour's end, price), ascending. An asset is a stable while more than half of the window's hourly
+    closes are at the peg; that decides what may open, and whatever is open closes by its own rule.
     """
     found: list[Turn] = []
-    if not closes:
-        return found
     peaks: deque[tuple[int, Decimal]] = deque()  # falling prices, the highest of the window first
-    stable, asked = False, -1
-    for hour, price in hourly(closes, max(closes[0][0], _hour_after(since - rules.window)), until):
+    pegged: deque[bool] = deque()
+    at_peg = 0
+    open_now: set[Kind] = set()
+    first, last = (closes[0][0], closes[-1][0]) if closes else (0, -1)
+    for hour, price in hourly(closes, first, last if until is None else until):
         while peaks and peaks[-1][1] <= price:
             peaks.pop()
         peaks.append((hour, price))
         while peaks[0][0] <= hour - rules.window:
             peaks.popleft()
-        if hour <= since:
-            continue
-        if hour // DAY != asked:
-            asked = hour // DAY
-            stable = is_stable(_sample(closes, asked * DAY, rules.window), rules)
+        pegged.append(is_pegged(price, rules))
+        at_peg += pegged[-1]
+        if len(pegged) > rules.window // HOUR:
+            at_peg -= pegged.popleft()
+        stable = 2 * at_peg > len(pegged)
         peak_at, peak = peaks[0]
         fall, off = peak - price, abs(price - rules.peg)
-        if opened == "correction":
-            ends = fall < rules.closes * peak
-        elif opened == "depeg":
-            ends = off < rules.repegs * rules.peg
-        else:
-            ends = False
-        if ends and opened is not None:
-            found.append(_turn(hour, opened, False, price, peak, peak_at, rules))
-            opened = None
-            continue
-        if opened is None:
-            if stable and off >= rules.depegs * rules.peg:
-                opened = "depeg"
-            elif not stable and fall >= rules.opens * peak:
-                opened = "correction"
-            if opened is not None:
-                found.append(_turn(hour, opened, True, price, peak, peak_at, rules))
+        signals: tuple[tuple[Kind, bool, bool, Decimal, int], ...] = (
+            ("correction", not stable and fall >= rules.opens * peak, fall < rules.closes * peak, peak, peak_at),
+            ("depeg", stable and off >= rules.depegs * rules.peg, off < rules.repegs * rules.peg, rules.peg, hour),
+        )
+        for kind, opens, closing, reference, at in signals:
+            if closing and kind in open_now:
+                open_now.remove(kind)
+                found.append(Turn(hour, kind, False, price, reference, at))
+            elif opens and kind not in open_now:
+                open_now.add(kind)
+                found.append(Turn(hour, kind, True, price, reference, at))
     return found
 
 
 def corrections(
     closes: Sequence[tuple[int, Decimal]], until: int | None = None, rules: CorrectionRules = RULES
 ) -> list[Correction]:
-    """Return the episodes of an asset from its first close on, the last one perhaps still open."""
+    """Return the episodes of an asset from its first close on, by when they opened; `closed` is None while one is open."""
     if not closes:
         return []
-    end = closes[-1][0] if until is None else until
-    series = dict(hourly(closes, closes[0][0], end))
+    series = dict(hourly(closes, closes[0][0], closes[-1][0] if until is None else until))
     found: list[Correction] = []
-    start: Turn | None = None
-    for turn in turns(closes, end, rules=rules):
+    open_now: dict[Kind, Turn] = {}
+    for turn in turns(closes, until, rules):
         if turn.opens:
-            start = turn
-        elif start is not None:
-            found.append(_episode(series, start, turn.at))
-            start = None
-    if start is not None:
-        found.append(_episode(series, start, None))
-    return found
+            open_now[turn.kind] = turn
+        else:
+            found.append(_episode(series, open_now.pop(turn.kind), turn.at))
+    found += [_episode(series, start, None) for start in open_now.values()]
+    return sorted(found, key=lambda one: (one.opened, one.kind))
 
 
 def leverage_reset(debt_at_peak: Decimal | None, debt_at_trough: Decimal | None) -> Decimal | None:
@@ -174,21 +158,3 @@ def _episode(series: dict[int, Decimal], start: Turn, closed: int | None) -> Cor
     return Correction(
         start.kind, start.at, closed, start.reference, start.reference_at, inside[at], at, farthest / start.reference
     )
-
-
-def _turn(
-    at: int, kind: Kind, opens: bool, price: Decimal, peak: Decimal, peak_at: int, rules: CorrectionRules
-) -> Turn:
-    if kind == "depeg":
-        return Turn(at, kind, opens, price, rules.peg, at)
-    return Turn(at, kind, opens, price, peak, peak_at)
-
-
-def _sample(closes: Sequence[tuple[int, Decimal]], until: int, window: int) -> list[Decimal]:
-    """Return the closes of the window up to a midnight, else the one in force then, else the first of all."""
-    before = [(time, price) for time, price in closes if time <= until] or [closes[0]]
-    return [price for time, price in before if time > until - window] or [before[-1][1]]
-
-
-def _hour_after(time: int) -> int:
-    return max(time // HOUR + 1, 0) * HOUR

@@ -42,8 +42,8 @@ def skew(long: Decimal, short: Decimal) -> Decimal | None:
 
 
 def oi_skew(long: Decimal, short: Decimal, convention: Convention) -> Decimal | None:
-    """Return the skew of open interest; None on a matched book, where it is 0 by construction and says nothing."""
-    return None if convention == "matched" else skew(long, short)
+    """Return the skew of open interest; None where sides cannot differ, or there is one only: it says nothing there."""
+    return skew(long, short) if convention == "pool" else None
 
 
 def leverage_skew(

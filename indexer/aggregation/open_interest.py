@@ -2,6 +2,7 @@
 
     matched book            OI = one side, base units x mark          (every long has its short)
     pool as counterparty    OI = long + short, each base units x mark (sides may differ)
+    one_sided               the same, of a book that has one side by construction (a GMX v1 pair): it has no skew
 
     exposure_to_oi   (OI + lending-financed long + borrowed short) / OI      1: perps carry all of the leveraged exposure
     oi_to_margin     OI / posted margin                                      average effective leverage of the venue
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-Convention = Literal["matched", "pool"]
+Convention = Literal["matched", "pool", "one_sided"]
 Variant = Literal["exposure_to_oi", "oi_to_margin", "volume_to_oi", "gross_to_oi"]
 MarginBasis = Literal["isolated", "cross"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 
-from indexer.aggregation.corrections import HOUR, Turn, corrections, is_stable, leverage_reset, turns
+from indexer.aggregation.corrections import HOUR, corrections, is_pegged, leverage_reset, turns
 
 DAY = 24 * HOUR
 
@@ -56,7 +56,11 @@ def test_stables_have_depegs_instead() -> None:
     found = corrections(series)
     assert [(one.kind, one.opened, one.closed) for one in found] == [("depeg", 31 * HOUR, 34 * HOUR)]
     assert (found[0].trough, found[0].depth, found[0].peak) == (D("0.88"), D("0.12"), 1)
-    assert is_stable([D(1), D("0.99"), D("0.5")]) and not is_stable([D(1), D(2000), D(2000)]) and not is_stable([])
+    assert is_pegged(D("0.981")) and not is_pegged(D("0.98")) and not is_pegged(D(2000))
+    drawdown = max(1 - price / 1 for _, price in series)
+    assert drawdown >= D("0.10")  # by its drawdown it would have been a correction of the market
+    # what passes through the peg on its way is no stable
+    assert [one.kind for one in corrections(closes(1.3, 1.2, 1.1, 1.0, 1.0, 1.0))] == ["correction"]
     above = corrections(closes(*[1.0] * 30, 1.03, 1.0))
     assert [one.kind for one in above] == ["depeg"]
 
@@ -69,16 +73,12 @@ def test_debt_in_dollars_would_call_the_price_a_reset() -> None:
     assert leverage_reset(D(100), D(110)) == D("-0.1")
 
 
-def test_in_pieces_as_at_once() -> None:
+def test_later_closes_do_not_rewrite_the_past() -> None:
     prices = [100, 95, 89, 88, 90, 97, 99, 88, 80, 81, 95, 102, 90, 91]
     series = closes(*prices, step=9 * HOUR)
     end = series[-1][0] + 100 * DAY
     whole = turns(series, end)
-    pieces: list[Turn] = []
-    opened = None
-    for since, until in [(0, 50 * HOUR), (50 * HOUR, 51 * HOUR), (51 * HOUR, 30 * DAY), (30 * DAY, end)]:
-        known = [one for one in series if one[0] <= until]
-        pieces += turns(known, until, since=since, opened=opened)
-        opened = pieces[-1].kind if pieces and pieces[-1].opens else None
-    assert pieces == whole and len(whole) >= 5
+    assert len(whole) >= 5
+    for until in range(HOUR, end, 31 * HOUR):
+        assert turns([one for one in series if one[0] <= until], until) == [turn for turn in whole if turn.at <= until]
     assert turns([], end) == []

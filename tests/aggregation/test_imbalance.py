@@ -33,6 +33,7 @@ def test_the_worked_examples() -> None:
 
 def test_longs_never_exceed_shorts_on_a_matched_book() -> None:
     assert oi_skew(D(30), D(20), "matched") is None
+    assert oi_skew(D(30), D(0), "one_sided") is None
     assert skew(D(30), D(20)) == D("0.2")  # what the naive reader of two feeds would have published
 
 
