@@ -29,7 +29,7 @@ from indexer.store.columns import (
     log_index,
 )  # fmt: skip
 
-metadata = MetaData(
+metadata: MetaData = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -348,7 +348,8 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
-from indexer.store.schema_perps import HOURLY, perp_market_snapshot  # noqa: E402
+from indexer.store.schema_perps import HOURLY as HOURLY  # noqa: E402
+from indexer.store.schema_perps import perp_market_snapshot  # noqa: E402
 
 BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot, perp_market_snapshot)
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""

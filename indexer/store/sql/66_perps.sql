@@ -157,7 +157,7 @@ RETURNS TABLE (
     deployment_key bigint, market_key bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT m.market_id || '@' || e.start, e.chain_id, d.project, d.version, d.name, d.project, m.market_id, t.symbol,
+    SELECT m.market_id || '@' || e.first, e.chain_id, d.project, d.version, d.name, d.project, m.market_id, t.symbol,
         CASE d.kind WHEN 'perp' THEN 'open_interest' ELSE 'debt' END, e.verdict, to_timestamp(e.start),
         to_timestamp(f.trough), to_timestamp(e.finish), e.peak, f.low, ratio(e.peak - f.low, e.peak), f.liquidated,
         ratio(f.liquidated, e.peak), e.burst, ratio(f.till_trough, e.peak - f.low),

@@ -34,7 +34,7 @@ DECLARE
         'funding_interval_s', 'seconds that funding_rate is for',
         'funding_rate', 'fraction an interval as the venue tells it, + where longs pay; NULL where it tells none',
         'gross_to_oi', '(long + short) / OI: 2 on a matched book, 1 elsewhere; a check of the data',
-        'id', 'readable key: what it is about, and when it began',
+        'id', 'readable key: what it is about @ the hour in which it was first seen',
         'index', 'USD of one base unit outside the venue; NULL where the venue has one price only, or no node told it',
         'is_kept', 'false: computed for the block asked; true: kept at the end of an interval',
         'leverage_change', 'leverage at the trough less at the peak, from kept intervals; NULL without them',
