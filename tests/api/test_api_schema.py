@@ -24,6 +24,12 @@ OPERATIONS = {
     "account_leverage": "/v1/accounts/{account}/leverage",
     "liquidation_risk_positions": "/v1/liquidation-risk/positions",
     "liquidations": "/v1/liquidations",
+    "open_interest": "/v1/perps/{venue}/{market}/open-interest",
+    "imbalance": "/v1/perps/{venue}/{market}/imbalance",
+    "market_purges": "/v1/perps/{venue}/{market}/purges",
+    "market_corrections": "/v1/perps/{venue}/{market}/corrections",
+    "purges": "/v1/purges",
+    "corrections": "/v1/corrections",
     "healthz": "/healthz",
     "metrics": "/metrics",
 }
