@@ -362,3 +362,5 @@ BY_BLOCK = (
     account_setting, action, perp_action, *HOURLY, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
+
+from indexer.store import schema_stream  # noqa: E402, F401  the tables of one subject each, in `metadata` from here on
