@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from indexer.measures import hours, leverage, perps, stream
+from indexer.measures import exposure, hours, leverage, perps, stream
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -54,7 +54,11 @@ class Committed:
     reorg: bool = False
 
 
-AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval, perps.at_interval)
+AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
+    leverage.at_interval,
+    exposure.at_interval,
+    perps.at_interval,
+)
 """In order: a later one may read what an earlier one wrote."""
 
 AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, stream.at_step)

@@ -348,10 +348,13 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
+from indexer.store import schema_exposure  # noqa: E402  (its tables need `metadata`)
 from indexer.store.schema_perps import HOURLY as HOURLY  # noqa: E402
 from indexer.store.schema_perps import perp_market_snapshot  # noqa: E402
 
-BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot, perp_market_snapshot)
+BY_BUCKET: tuple[Table, ...] = (
+    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, perp_market_snapshot,
+)  # fmt: skip
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
 TRUTH = (block, raw_log, node_read)

@@ -3,7 +3,7 @@
 Data     the tables begin empty; `leverage rebuild` fills them for what is indexed already
 
 Revision ID: 0010
-Revises: 0003
+Revises: 0004
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
