@@ -106,6 +106,7 @@ class Desk:
     def open(self, deployments: Iterable[Deployment]) -> None:
         """Begin the books of deployments that have none yet: their listed contracts and what the listing says."""
         for deployment in deployments:
+            self.book.opened[deployment.key] = deployment
             for kind, address in deployment.contracts.items():
                 if kind in self._handlers:
                     self.watch_contract(deployment, address, kind, block_number=0, log_index=-1)
@@ -294,8 +295,13 @@ class Desk:
             price = words.unsigned(answer.result)
             for feed in by_call[feeds.at(answer.read.block_number)].get((answer.read.to, answer.read.data), ()):
                 key = (feed.to, feed.asset, answer.read.block_number)
-                if price is not None and key not in seen:
-                    seen.add(key)
+                if price is None or key in seen:
+                    continue
+                seen.add(key)
+                if self.protocol.kind == "link":  # a rate, not a price: oracles come first wherever both exist
+                    rate = (feed.asset, feed.quote, answer.read.block_number, -1, price, feed.unit_raw)
+                    self.book.rows["token_rate"].append(rate)
+                else:
                     self.book.rows["price"].append(
                         (feed.to, feed.asset, answer.read.block_number, -1, price, feed.unit_raw, feed.quote, "oracle")
                     )

@@ -83,6 +83,7 @@ def position_loader(connect: Callable[[], Connection], chain_id: int) -> LoadPos
 def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Deployment]) -> None:
     """Fill a desk that is new in memory from the tables: contracts, markets and their books, parameters, tokens."""
     book, chain_id = desk.book, desk.book.chain_id
+    book.opened.update(deployments)
     for row in connection.execute(
         "SELECT deployment_key, address, kind FROM contract WHERE chain_id = %s AND protocol = %s "
         "ORDER BY block_number, log_index, address, kind",

@@ -151,7 +151,7 @@ token = Table(
     block_number("block at which it was first met"),
     col("symbol", Text, "ERC-20 symbol, NULL when the token does not say", null=True),
     col("decimals", SmallInteger, "ERC-20 decimals, NULL when the token does not say: amounts are then NULL, never a guess", null=True),
-    col("kind", Text, "plain | lending_receipt | debt_token | erc4626 | unclassified"),
+    col("kind", Text, "plain | lending_receipt | ctoken | vault_share | debt_token | erc4626 | cdp_stable | unclassified"),
     col("issuer_project", Text, "project whose claim this token is, NULL for plain ones", null=True),
     col("underlying", Bytes, "token that one share is a claim on, NULL for plain ones", null=True),
     comment="Tokens met, and what claim tokens stand for; `token_registry` is the view for people",
@@ -348,6 +348,8 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
+from indexer.store import schema_links  # noqa: E402  (its tables need `metadata`)
+
 BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
@@ -356,6 +358,6 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *BY_BUCKET,
+    account_setting, action, perp_action, *schema_links.BY_BLOCK, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""

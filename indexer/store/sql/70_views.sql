@@ -102,15 +102,6 @@ FROM lending_events e
 LEFT JOIN market m ON m.chain_id = e.chain_id AND m.market_key = e.market_key
 WHERE e.transaction_type = 'transfer';
 
-CREATE VIEW token_registry AS
-SELECT
-    t.chain_id, c.name AS blockchain, hex(t.address) AS token_address, t.symbol, t.decimals, t.kind, t.issuer_project,
-    hex(t.underlying) AS underlying, u.symbol AS underlying_symbol, t.kind = 'plain' AS is_plain,
-    t.block_number AS first_block
-FROM token t
-LEFT JOIN chain c ON c.chain_id = t.chain_id
-LEFT JOIN token u ON u.chain_id = t.chain_id AND u.address = t.underlying;
-
 -- Indexes as booked at the end of each block that changed them. supply_index and borrow_index are amounts per share:
 -- Aave's index in units of 1, Morpho's (assets + 1) / (shares + 1e6).
 CREATE VIEW interest_index_history AS
