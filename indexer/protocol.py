@@ -340,6 +340,9 @@ class Protocol:
     market_is_asset: bool = False
     """Whether the native id of a market is its asset (Aave), so that an action's market names its token."""
 
+    wallet: str = ""
+    """Kind of contract that a smart wallet is, watched once it has a position anywhere (`BookLike.set_wallet`)."""
+
     abi: str = ""
     """Folder in abis/ when it is not the slug: a fork shares its family's ABIs."""
 

@@ -42,6 +42,10 @@ class Book:
     known_tokens: dict[Address, int | None] = field(default_factory=dict)
     vaults: dict[Address, tuple[int, Address]] = field(default_factory=dict)
     """ERC-4626 shares met: block from which on, and what one is a share of."""
+    wallets: dict[Address, tuple[int, int]] = field(default_factory=dict)
+    """Smart wallets that listed factories made: block of creation, deployment."""
+    met: dict[Address, int] = field(default_factory=dict)
+    """Those of them that are watched: the block in which they first had a position."""
     params: dict[tuple[int, str, str], int | str | None] = field(default_factory=dict)
     positions: dict[PositionKey, PositionState] = field(default_factory=dict)
     complete: bool = False
@@ -216,13 +220,20 @@ class Book:
 
     def set_wallet(self, deployment_key: int, wallet: Address, kind: str, threshold: int | None) -> None:
         """Book what kind of smart wallet an address is from this log on, and how many of its owners have to sign."""
-        self.rows["wallet_state"].append((wallet, self.block_number, self.log_index, deployment_key, kind, threshold))
+        self.wallets.setdefault(wallet, (self.block_number, deployment_key))
+        self.rows["wallet_state"].append(
+            (wallet, self.block_number, self.log_index, deployment_key, kind, threshold, self._since(wallet))
+        )
 
     def set_owner(self, deployment_key: int, wallet: Address, owner: Address, is_owner: bool, leg: int = 0) -> None:
         """Book that an address is, or is no longer, an owner of a smart wallet."""
         self.rows["wallet_owner"].append(
-            (wallet, owner, self.block_number, self.log_index, leg, deployment_key, int(is_owner))
+            (wallet, owner, self.block_number, self.log_index, leg, deployment_key, int(is_owner), self._since(wallet))
         )
+
+    def _since(self, wallet: Address) -> int:
+        """Return the block that a wallet's row belongs to: undoing what made it watched undoes what it said before."""
+        return max(self.block_number, self.met.get(wallet, 0))
 
     def new_tokens(self) -> dict[Address, tuple[int, str, str | None, Address | None]]:
         """Return tokens noted since the last `take_rows`: address -> (block, kind, issuer, underlying)."""

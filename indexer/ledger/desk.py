@@ -89,6 +89,8 @@ class Desk:
         self.protocol = protocol
         self.book = book
         self._before: tuple[dict[MarketRef, Listing], dict[tuple[int, str, str], int | str | None]] = ({}, {})
+        self.pending: Sequence[tuple[int, Address]] = ()
+        """Balance changes before the next range of accounts that are wallets, not watched yet: (block, account)."""
         self._handlers = {contract.kind: contract.handlers for contract in protocol.contracts}
         self.router = Router(
             {
@@ -171,6 +173,21 @@ class Desk:
                     fresh = address not in self.router.contracts
                     if self.watch_contract(deployment, address, find.kind, block, log) and fresh:
                         new[address] = max(block - find.past, min(block, deployment.start_block))
+        return new
+
+    def meet(self, changes: Iterable[tuple[int, Address]]) -> dict[Address, int]:
+        """Watch the wallets among accounts whose balance changed, given as (block, account).
+
+        Only from a change on that is no earlier than the wallet itself. Returns the new ones with the block of their
+        creation, from which on their logs are to be read.
+        """
+        new: dict[Address, int] = {}
+        for block, account in sorted(set(changes)):
+            created, key = self.book.wallets.get(account, (block + 1, 0))
+            if created <= block and account not in self.book.met:
+                self.book.met[account] = block
+                if self.watch_contract(self.book.opened[key], account, self.protocol.wallet, block, -1):
+                    new[account] = created
         return new
 
     def wanted(self, facts: Facts) -> list[Read]:

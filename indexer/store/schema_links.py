@@ -6,7 +6,7 @@ Views    token_registry, token_rates, owners; functions token_rate_at, claim_pri
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Table
+from sqlalchemy import Table
 
 from indexer.store.columns import (
     U256,
@@ -57,12 +57,12 @@ wallet_owner = Table(
     chain_id(),
     col("wallet", Bytes, "smart wallet, 20 bytes", key=True),
     col("owner", Bytes, "one of its owners, 20 bytes", key=True),
-    block_number("block from which it holds, until a later row of the same wallet and owner", key=True),
+    col("from_block", BigInteger, "block from which it holds, until a later row of the same wallet and owner", key=True),
     log_index(key=True),
     col("leg", SmallInteger, "which of several owners of one log", key=True),
     col("deployment_key", Key, "deployment of the link that says so"),
     col("is_owner", SmallInteger, "1 from here on it is an owner, 0 no longer"),
-    Index("ix_wallet_owner_chain_id_wallet_block_number", "chain_id", "wallet", "block_number"),
+    block_number("block in which the row came to be: from_block, or where the wallet first had a position after it"),
     comment="Who may act for a smart wallet, every change",
 )  # fmt: skip
 
@@ -70,11 +70,12 @@ wallet_state = Table(
     "wallet_state", metadata,
     chain_id(),
     col("wallet", Bytes, "smart wallet, 20 bytes", key=True),
-    block_number("block from which it holds, until a later row", key=True),
+    col("from_block", BigInteger, "block from which it holds, until a later row", key=True),
     log_index(key=True),
     col("deployment_key", Key, "deployment of the link that says so"),
     col("kind", Text, "safe | ds_proxy | instadapp_dsa"),
-    col("threshold", SmallInteger, "how many owners have to sign; NULL before a Safe's setup", null=True),
+    col("threshold", SmallInteger, "how many owners have to sign; NULL where the row does not tell", null=True),
+    block_number("block in which the row came to be: from_block, or where the wallet first had a position after it"),
     comment="What kind of wallet an address is and how many of its owners have to sign, every change",
 )  # fmt: skip
 

@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("wallet", sa.LargeBinary(), nullable=False, comment="smart wallet, 20 bytes"),
         sa.Column("owner", sa.LargeBinary(), nullable=False, comment="one of its owners, 20 bytes"),
         sa.Column(
-            "block_number",
+            "from_block",
             sa.BigInteger(),
             nullable=False,
             comment="block from which it holds, until a later row of the same wallet and owner",
@@ -103,26 +103,37 @@ def upgrade() -> None:
         sa.Column("leg", sa.SmallInteger(), nullable=False, comment="which of several owners of one log"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment of the link that says so"),
         sa.Column("is_owner", sa.SmallInteger(), nullable=False, comment="1 from here on it is an owner, 0 no longer"),
+        sa.Column(
+            "block_number",
+            sa.BigInteger(),
+            nullable=False,
+            comment="block in which the row came to be: from_block, or where the wallet first had a position after it",
+        ),
         sa.PrimaryKeyConstraint(
-            "chain_id", "wallet", "owner", "block_number", "log_index", "leg", name="pk_wallet_owner"
+            "chain_id", "wallet", "owner", "from_block", "log_index", "leg", name="pk_wallet_owner"
         ),
         comment="Who may act for a smart wallet, every change",
-    )
-    op.create_index(
-        "ix_wallet_owner_chain_id_wallet_block_number", "wallet_owner", ["chain_id", "wallet", "block_number"]
     )
     op.create_table(
         "wallet_state",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
         sa.Column("wallet", sa.LargeBinary(), nullable=False, comment="smart wallet, 20 bytes"),
         sa.Column(
-            "block_number", sa.BigInteger(), nullable=False, comment="block from which it holds, until a later row"
+            "from_block", sa.BigInteger(), nullable=False, comment="block from which it holds, until a later row"
         ),
         sa.Column("log_index", sa.Integer(), nullable=False, comment="log index within the block; -1 for a node read"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment of the link that says so"),
         sa.Column("kind", sa.Text(), nullable=False, comment="safe | ds_proxy | instadapp_dsa"),
-        sa.Column("threshold", sa.SmallInteger(), comment="how many owners have to sign; NULL before a Safe's setup"),
-        sa.PrimaryKeyConstraint("chain_id", "wallet", "block_number", "log_index", name="pk_wallet_state"),
+        sa.Column(
+            "threshold", sa.SmallInteger(), comment="how many owners have to sign; NULL where the row does not tell"
+        ),
+        sa.Column(
+            "block_number",
+            sa.BigInteger(),
+            nullable=False,
+            comment="block in which the row came to be: from_block, or where the wallet first had a position after it",
+        ),
+        sa.PrimaryKeyConstraint("chain_id", "wallet", "from_block", "log_index", name="pk_wallet_state"),
         comment="What kind of wallet an address is and how many of its owners have to sign, every change",
     )
     op.alter_column("token", "kind", comment=KINDS_NOW, existing_comment=KINDS_BEFORE)

@@ -153,12 +153,18 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
     FROM position_books(p_chain, p_block) b
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w
+        ON w.chain_id = b.chain_id AND w.wallet = CASE WHEN o.owner_id IS NULL THEN b.account_bytes ELSE unhex(o.owner_id) END
 $$;
 
 -- The same for one account (20 bytes): quotes only the markets it is in. What the API asks.
@@ -172,10 +178,16 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
     FROM position_books(p_chain, p_block, p_account) b
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w
+        ON w.chain_id = b.chain_id AND w.wallet = CASE WHEN o.owner_id IS NULL THEN b.account_bytes ELSE unhex(o.owner_id) END
 $$;

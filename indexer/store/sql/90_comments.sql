@@ -11,7 +11,7 @@ COMMENT ON VIEW liquidation_events IS 'One row a liquidation: debt repaid, colla
 COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head with bucket and closed-form liquidation price; as of a block: liquidation_risk_at(chain_id, block)';
 COMMENT ON VIEW market_params_history IS 'Risk parameters of a market side by side, one row a block that changed any';
 COMMENT ON VIEW markets IS 'Every market at each protocol''s indexed head: books, parameters, prices; as of a block: markets_at(chain_id, block)';
-COMMENT ON VIEW owners IS 'Addresses that a protocol''s own books give an owner: Euler sub-accounts, Maker urns; as of a block: owners_at(chain_id, block). An address not in it stands for itself';
+COMMENT ON VIEW owners IS 'Addresses whose owner events tell: Euler sub-accounts, Maker urns, and smart wallets with a position (Safe, DSProxy, Instadapp DSA), each to the end of its chain; as of a block: owners_at(chain_id, block). An address not in it stands for itself';
 COMMENT ON VIEW param_history IS 'Every parameter change of every market and deployment; a row holds from from_block to to_block - 1';
 COMMENT ON VIEW positions IS 'Every open balance at each protocol''s indexed head; as of a block: positions_at(chain_id, block). One row (chain_id, market_id, account, side)';
 COMMENT ON VIEW prices IS 'Every price seen: lending protocols'' own oracles (source oracle) and markets (source market), never mixed';
@@ -163,10 +163,10 @@ DECLARE
         'oracle', 'price oracle that decides liquidation, 0x hex',
         'oracle_price_block', 'block of oracle_price_raw',
         'oracle_price_raw', 'the deciding oracle''s own integer: Aave of the asset (8 decimals), Morpho of the collateral (36 + loan - collateral decimals)',
-        'owner', 'who is behind the account by the protocol''s own books (view owners), else the account',
+        'owner', 'who is behind the account in the end (view owners), else the account',
         'owners.address', 'the account that belongs to somebody, 0x hex',
-        'owner_id', 'its owner, 0x hex; a contract (DSProxy) may be one',
-        'evidence', 'protocol, and what its books say',
+        'owner_id', 'its owner in the end, 0x hex; a wallet of several owners is its own',
+        'evidence', 'what was told of each step, by which protocol or kind of wallet; for a wallet of several owners m of n',
         'confidence', '1: told by the protocol''s own events; nothing is guessed',
         'pair_class', 'same_asset | stable | correlated (all collateral in the account''s Aave e-mode category) | directional; NULL without debt',
         'population', 'borrowers | all'
