@@ -49,9 +49,12 @@ def logs_of(made: Sequence[Made]) -> Logs:
 def index(
     db: psycopg.Connection[Any], slug: str, contracts: Mapping[str, str], made: Sequence[Made] = (), *,
     reads: Mapping[tuple[int, str, str], str] | None = None, decimals: Mapping[str, int] | None = None,
-    times: Mapping[int, int] | None = None, last: int = 100,
+    times: Mapping[int, int] | None = None, last: int = 100, met: Sequence[tuple[int, str]] = (),
 ) -> Desk:  # fmt: skip
-    """Open a deployment, book the logs and answers, and write the rows. Blocks are a second apart unless `times` says."""
+    """Open a deployment, book the logs and answers, and write the rows. Blocks are a second apart unless `times` says.
+
+    `met` are accounts whose balance changes: (block, account).
+    """
     protocol = discover()[slug]
     desk = Desk(protocol, Book(CHAIN, slug, protocol.project, lambda keys: {}))
     deployment = Deployment(key64(f"{slug}:{CHAIN}:test"), slug, CHAIN, "test", 1, dict(contracts))
@@ -65,6 +68,13 @@ def index(
     answers = [Answer(Read(*key, ""), result) for key, result in (reads or {}).items()]
     wanted = {(read.block_number, read.to, read.data) for read in desk.wanted(facts)}
     desk.settle(facts, [answer for answer in answers if tuple(answer.read)[:3] in wanted], stamps)
+    if new := desk.meet(met):
+        own = [
+            row
+            for row, at in enumerate(zip(logs.address, logs.block_number, strict=True))
+            if at[1] >= new.get(at[0], last)
+        ]
+        desk.settle(desk.translate(logs.take(own)), (), stamps)
     told = [
         Answer(Read(1, token, DECIMALS, ""), words((decimals or {}).get(token, 18))) for token in desk.book.new_tokens()
     ]
@@ -107,3 +117,9 @@ def registered(db: psycopg.Connection[Any], token: str) -> tuple[Any, ...]:
     ).fetchone()
     assert row is not None
     return row
+
+
+def owners(db: psycopg.Connection[Any], block: int | None = None) -> dict[str, tuple[str, str]]:
+    """address -> (owner in the end, evidence)."""
+    rows = db.execute("SELECT address, owner_id, evidence FROM owners_at(1, %s)", (block,))
+    return {row[0]: row[1:] for row in rows}
