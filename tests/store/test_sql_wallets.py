@@ -86,3 +86,12 @@ def test_before_anything_is_known_every_account_is_itself(wallets: psycopg.Conne
     assert owners(wallets, 3) == {
         PROXY: (BOB, "ds_proxy: its owner"), URN: (BOB, "maker: owner of the cdp; ds_proxy: its owner"),
     }  # fmt: skip
+
+
+def test_health_says_the_owner_in_the_end(wallets: psycopg.Connection[Any]) -> None:
+    wallets.execute(
+        "INSERT INTO market_state (chain_id, market_key, block_number, regime, accrued_at, debt_index_raw, supply_shares_raw,"
+        " debt_shares_raw, extra) VALUES (7, 20, 1, 'maker', 0, 1e27, 0, 5, '{\"spot\": 1}')"
+    )
+    rows = wallets.execute("SELECT account, owner FROM v_account_leverage WHERE deployment_key = 2").fetchall()
+    assert rows == [(URN, BOB)]

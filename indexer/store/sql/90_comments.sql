@@ -18,7 +18,7 @@ COMMENT ON VIEW prices IS 'Every price seen: lending protocols'' own oracles (so
 COMMENT ON VIEW protocol_leverage IS 'M1: leverage of a deployment as a ratio of sums, two populations; the head computed live, earlier rows from snapshots';
 COMMENT ON VIEW receipt_transfers IS 'Transfers of receipt tokens (aTokens): supply that moves without a pool event';
 COMMENT ON VIEW v_account_leverage IS 'M1 and health of every account at the indexed head: one row an Aave pool (market_id NULL) or a Morpho market; as of a block: account_health(chain_id, block)';
-COMMENT ON FUNCTION account_health(bigint, bigint) IS 'Health and leverage of every account as of (chain id, block); Aave figures equal getUserAccountData, Morpho''s _isHealthy';
+COMMENT ON FUNCTION account_health(bigint, bigint) IS 'v_account_leverage as of a block, less owner (owners_at says that): health and leverage of every account as of (chain id, block); Aave figures equal getUserAccountData, Morpho''s _isHealthy';
 COMMENT ON FUNCTION account_health_of(bigint, bigint, bytea) IS 'account_health for one account (20 bytes)';
 COMMENT ON FUNCTION block_time_of(bigint, bigint) IS 'Unix seconds of (chain id, block), else error LV001';
 COMMENT ON FUNCTION liquidation_risk_at(bigint, bigint) IS 'M12: every borrower as of (chain id, block)';
