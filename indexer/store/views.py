@@ -115,9 +115,16 @@ LANGUAGE sql STABLE PARALLEL SAFE RETURN {f"CASE protocol {by_protocol} END" if 
 
 CREATE FUNCTION owners_at(p_chain bigint, p_block bigint) RETURNS SETOF owner_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT DISTINCT ON (o.chain_id, o.address) o.* FROM (
-        {owners or "SELECT (NULL::owner_row).* WHERE false"}
-    ) o ORDER BY o.chain_id, o.address, o.evidence, o.owner_id
+    SELECT DISTINCT ON (e.chain_id, e.address) e.* FROM (
+        SELECT o.chain_id, o.address, coalesce(hex(w.owner), o.owner_id), concat_ws('; ', o.evidence, w.evidence), o.confidence
+        FROM (
+            {owners or "SELECT (NULL::owner_row).* WHERE false"}
+        ) o
+        LEFT JOIN wallet_owners_at(p_chain, p_block) w ON w.chain_id = o.chain_id AND w.wallet = unhex(o.owner_id)
+        UNION ALL SELECT w.chain_id, hex(w.wallet), hex(w.owner), w.evidence, 1 FROM wallet_owners_at(p_chain, p_block) w
+        UNION ALL SELECT s.chain_id, hex(s.wallet), hex(s.wallet), s.evidence, 1 FROM shared_wallets_at(p_chain, p_block) s
+    ) e (chain_id, address, owner_id, evidence, confidence)
+    ORDER BY e.chain_id, e.address, e.evidence, e.owner_id
 $$;
 
 -- Open interest that a state of a market's books tells; NULL for accountings without.
