@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from indexer.aggregation.growth import acceleration, exponential_growth
@@ -28,7 +30,7 @@ def test_a_ramp_is_not() -> None:
 
 
 def test_last_velocity_and_acceleration() -> None:
-    velocities = [b - a for a, b in zip(EXPONENTIAL, EXPONENTIAL[1:], strict=False)]
+    velocities = [b - a for a, b in pairwise(EXPONENTIAL)]
     assert velocities[-1] == 18
     assert acceleration(velocities[-1], velocities[-2], 1) == 2
     assert acceleration(None, 16, 1) is None and acceleration(18, None, 1) is None
