@@ -348,7 +348,9 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
-BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
+from indexer.store import schema_history  # noqa: E402  (its tables join this metadata)
+
+BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot, *schema_history.TABLES)
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
 TRUTH = (block, raw_log, node_read)

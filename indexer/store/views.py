@@ -4,7 +4,8 @@ Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` an
 Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health`,
          and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
-         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account
+         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account, and
+         `is_internal_book`, of accountings that have a function `<accounting>_internal()`
 """
 
 from __future__ import annotations
@@ -84,7 +85,11 @@ def dispatch(accountings: str) -> str:
     owned = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_owned\(", accountings, re.MULTILINE)))
     by_protocol = " ".join(f"WHEN '{name}' THEN {name}_owner(chain, deployment, account, b)" for name in owner)
     owners = " UNION ALL ".join(f"SELECT * FROM {name}_owned(p_chain, p_block)" for name in owned)
+    internal = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_internal\(", accountings, re.MULTILINE)))
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
+    chosen = "\n    UNION ALL ".join(
+        f"{row} WHERE '{name}' = ANY (p_accountings)" for name, row in zip(healths, rows, strict=True)
+    )
     union = "\n    UNION ALL ".join(rows)
     return f"""
 -- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
@@ -115,6 +120,16 @@ CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF acc
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {union.format(account="")}
 $$;
+
+-- The same for some accountings: what is not named is not computed.
+CREATE FUNCTION account_health_by(p_chain bigint, p_block bigint, p_accountings text[]) RETURNS SETOF account_health_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {chosen.format(account="")}
+$$;
+
+-- Books that a protocol keeps for itself (Maker's internal DAI and system debt): nobody's loan, no token held.
+CREATE FUNCTION is_internal_book(accounting text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN accounting = ANY (ARRAY[{", ".join(f"'{name}'" for name in internal)}]::text[]);
 
 CREATE FUNCTION account_health_of(p_chain bigint, p_block bigint, p_account bytea) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
