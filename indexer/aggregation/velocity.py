@@ -6,7 +6,7 @@
     mean(x) = (x0 + x1) / 2 and interest is what the flows leave of dq, so that the four sum to dD exactly.
 
 Units    quantities in whole tokens, prices in USD, velocities in USD a day, growth a day
-Exact    Fractions throughout: no rounding hides in the sum
+Exact    decimals that are long enough: no rounding hides in the sum
 Source   docs/methodology.md M4
 """
 
@@ -15,11 +15,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 from fractions import Fraction
 
 DAY = 86_400
 Number = Decimal | Fraction | int
+
+EXACT = Context(prec=1000, traps=[Inexact])
+"""Sums, products and halves of decimals, to the last digit or not at all."""
+
+HALF = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +34,16 @@ class Move:
     `first_price` is the first known price in the window: it stands in for a missing one at its start (a new asset).
     """
 
-    q0: Number
-    q1: Number
-    p0: Number | None
-    p1: Number | None
-    borrowed: Number = 0
-    repaid: Number = 0
-    liquidated: Number = 0
-    written_off: Number = 0
-    first_price: Number | None = None
-    migrated: Number = 0
+    q0: Decimal | int
+    q1: Decimal | int
+    p0: Decimal | int | None
+    p1: Decimal | int | None
+    borrowed: Decimal | int = 0
+    repaid: Decimal | int = 0
+    liquidated: Decimal | int = 0
+    written_off: Decimal | int = 0
+    first_price: Decimal | int | None = None
+    migrated: Decimal | int = 0
     """Part of `borrowed` (positive) or `repaid` (negative) that one owner moved to or from another version in one transaction."""
 
 
@@ -49,54 +54,53 @@ class Effects:
     Of a market whose start price stood in, D0 is counted at that price.
     """
 
-    debt_0: Fraction
-    debt_1: Fraction
-    price: Fraction
-    organic: Fraction
-    forced: Fraction
+    debt_0: Decimal
+    debt_1: Decimal
+    price: Decimal
+    organic: Decimal
+    forced: Decimal
     """Liquidated and written off: negative, or zero."""
-    carry: Fraction
-    migrated: Fraction
+    carry: Decimal
+    migrated: Decimal
     n_unpriced: int
     n_new: int
     """Markets whose price at the start was not known and was taken from later in the window."""
 
     @property
-    def change(self) -> Fraction:
+    def change(self) -> Decimal:
         """Return D1 - D0."""
-        return self.debt_1 - self.debt_0
+        return EXACT.subtract(self.debt_1, self.debt_0)
 
     @property
-    def net_of_migrations(self) -> Fraction:
+    def net_of_migrations(self) -> Decimal:
         """Return the organic part without debts that only moved between versions."""
-        return self.organic - self.migrated
+        return EXACT.subtract(self.organic, self.migrated)
 
 
 def decompose(moves: Iterable[Move]) -> Effects:
     """Return why debt changed. A market that moved and has no price at its end, or none at all, is counted in
     `n_unpriced` and left out of every sum: a missing price is not zero.
     """  # fmt: skip
-    debt_0 = debt_1 = price = organic = forced = carry = migrated = Fraction(0)
+    debt_0 = debt_1 = price = organic = forced = carry = migrated = Decimal(0)
     unpriced = new = 0
-    for move in moves:
-        if not any((move.q0, move.q1, move.borrowed, move.repaid, move.liquidated, move.written_off)):
-            continue
-        start = move.first_price if move.p0 is None else move.p0
-        if move.p1 is None or start is None:
-            unpriced += 1
-            continue
-        new += move.p0 is None
-        q0, q1, p0, p1 = Fraction(move.q0), Fraction(move.q1), Fraction(start), Fraction(move.p1)
-        mean_q, mean_p = (q0 + q1) / 2, (p0 + p1) / 2
-        wanted = Fraction(move.borrowed) - Fraction(move.repaid)
-        ended = Fraction(move.liquidated) + Fraction(move.written_off)
-        debt_0 += q0 * p0
-        debt_1 += q1 * p1
-        price += mean_q * (p1 - p0)
-        organic += mean_p * wanted
-        forced -= mean_p * ended
-        carry += mean_p * (q1 - q0 - wanted + ended)
-        migrated += mean_p * Fraction(move.migrated)
+    with localcontext(EXACT):
+        for move in moves:
+            if not any((move.q0, move.q1, move.borrowed, move.repaid, move.liquidated, move.written_off)):
+                continue
+            start = move.first_price if move.p0 is None else move.p0
+            if move.p1 is None or start is None:
+                unpriced += 1
+                continue
+            new += move.p0 is None
+            mean_q, mean_p = (move.q0 + move.q1) * HALF, (start + move.p1) * HALF
+            wanted, ended = move.borrowed - move.repaid, move.liquidated + move.written_off
+            debt_0 += Decimal(move.q0) * start
+            debt_1 += Decimal(move.q1) * move.p1
+            price += mean_q * (move.p1 - start)
+            organic += mean_p * wanted
+            forced -= mean_p * ended
+            carry += mean_p * (move.q1 - move.q0 - wanted + ended)
+            migrated += mean_p * move.migrated
     return Effects(debt_0, debt_1, price, organic, forced, carry, migrated, unpriced, new)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
@@ -78,13 +79,29 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         at_head = step.heads is not None and last >= step.heads.latest
         done = Committed(chain_id, step.first, last, moved, at_head, reorg)
         intervals = _due(connection, done, interval)
-        if intervals:  # planning the large functions takes ten times as long as running them: once a connection
-            connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        if intervals:
+            _plan(connection, len(intervals))
         for due in intervals:
             for measure in AT_INTERVAL:
                 measure(connection, due)
         for follow in AT_STEP:
             follow(connection, done)
+
+
+_planned: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
+"""How many intervals a connection has computed."""
+
+
+def _plan(connection: Connection, intervals: int) -> None:
+    """Have statements planned once a connection: planning the large ones takes ten times as long as running them.
+
+    A plan that was made while tables were small is a bad one when they are large: planned again at 4, 16, 64, ...
+    """
+    done = _planned.get(connection, 0)
+    _planned[connection] = done + intervals
+    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    if done.bit_length() // 2 != (done + intervals).bit_length() // 2:
+        connection.execute("DISCARD PLANS")
 
 
 def undo(connection: Connection, chain_id: int, interval: int, ancestor: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import psycopg
+from psycopg import sql
 
 if TYPE_CHECKING:
     from indexer.measures import Interval
@@ -32,62 +33,71 @@ CREATE TEMPORARY TABLE IF NOT EXISTS interval_balance (
 ) ON COMMIT DELETE ROWS;
 """
 
-ACCOUNT_COLUMNS: Final[LiteralString] = (
-    "deployment_key, account, owner, status, pair_class, has_debt, assets_usd, debt_usd, collateral_usd, leverage, "
-    "cluster_asset, liquidation_price_usd"
-)
-BALANCE_COLUMNS: Final[LiteralString] = "deployment_key, market_key, owner, side, asset, amount_raw, usd, is_minted"
+ACCOUNTS: Final[LiteralString] = """
+INSERT INTO interval_account
+SELECT %(bucket)s, CASE WHEN %(own)s THEN h.deployment_key ELSE 0 END, %(block)s, h.deployment_key, h.account,
+    coalesce(o.owner_id, h.account), h.status, h.pair_class, cardinality(h.debt_assets) > 0,
+    h.assets_usd, h.debt_usd, h.collateral_usd, h.assets_to_equity, closed_form_asset(h), closed_form_price(h)
+FROM {health}(%(chain)s, %(block)s) h
+LEFT JOIN owners_at(%(chain)s, %(block)s) o ON o.address = h.account
+WHERE h.deployment_key = ANY (%(deployments)s)
+"""
 
-CHAIN_ACCOUNTS: Final[LiteralString] = (
-    "INSERT INTO interval_account SELECT %(bucket)s, 0, %(block)s, " + ACCOUNT_COLUMNS + " "
-    "FROM account_books(%(chain)s, %(block)s)"
-)
-CHAIN_BALANCES: Final[LiteralString] = (
-    "INSERT INTO interval_balance SELECT %(bucket)s, 0, %(block)s, " + BALANCE_COLUMNS + " "
-    "FROM held_balances(%(chain)s, %(block)s)"
-)
-COPY_ACCOUNTS: Final[LiteralString] = (
-    "INSERT INTO interval_account SELECT bucket, deployment_key, block_number, " + ACCOUNT_COLUMNS + " "
-    "FROM interval_account WHERE bucket = %(bucket)s AND scope = 0 AND deployment_key = ANY (%(deployments)s)"
-)
-COPY_BALANCES: Final[LiteralString] = (
-    "INSERT INTO interval_balance SELECT bucket, deployment_key, block_number, " + BALANCE_COLUMNS + " "
-    "FROM interval_balance WHERE bucket = %(bucket)s AND scope = 0 AND deployment_key = ANY (%(deployments)s)"
-)
-OWN_ACCOUNTS: Final[LiteralString] = (
-    "INSERT INTO interval_account SELECT %(bucket)s, deployment_key, %(block)s, " + ACCOUNT_COLUMNS + " "
-    "FROM account_books(%(chain)s, %(block)s, %(accountings)s) WHERE deployment_key = ANY (%(deployments)s)"
-)
-OWN_BALANCES: Final[LiteralString] = (
-    "INSERT INTO interval_balance SELECT %(bucket)s, deployment_key, %(block)s, " + BALANCE_COLUMNS + " "
-    "FROM held_balances(%(chain)s, %(block)s, %(accounting)s) WHERE deployment_key = ANY (%(deployments)s)"
-)
+BALANCES: Final[LiteralString] = """
+INSERT INTO interval_balance
+SELECT %(bucket)s, CASE WHEN %(own)s THEN deployment_key ELSE 0 END, %(block)s, deployment_key, market_key, owner, side,
+    asset, amount_raw, usd, is_minted
+FROM held_balances(%(chain)s, %(block)s, %(accounting)s) WHERE deployment_key = ANY (%(deployments)s)
+"""
+
+COPIES: Final[tuple[LiteralString, ...]] = tuple(
+    "INSERT INTO " + table + " SELECT bucket, deployment_key, block_number, " + columns + " FROM " + table + " "
+    "WHERE bucket = %(bucket)s AND scope = 0 AND deployment_key = ANY (%(deployments)s)"
+    for table, columns in (
+        ("interval_account", "deployment_key, account, owner, status, pair_class, has_debt, assets_usd, debt_usd, "
+         "collateral_usd, leverage, cluster_asset, liquidation_price_usd"),
+        ("interval_balance", "deployment_key, market_key, owner, side, asset, amount_raw, usd, is_minted"),
+    )
+)  # fmt: skip
+
+COVERED: Final[LiteralString] = """
+SELECT d.deployment_key, m.accounting, m.accounting = ANY (lending_accountings())
+FROM as_of(%(chain)s, %(block)s) a
+JOIN deployment d ON d.chain_id = a.chain_id AND d.protocol = a.protocol
+JOIN LATERAL (SELECT DISTINCT k.accounting FROM market k WHERE k.chain_id = d.chain_id AND k.deployment_key = d.deployment_key) m ON true
+ORDER BY d.deployment_key, m.accounting
+"""
 
 
 def at_interval(connection: Connection, interval: Interval) -> None:
-    """Fill both tables for an interval."""
+    """Fill both tables for an interval: only accountings that the chain has are asked, each by itself."""
     if connection.execute("SELECT to_regclass('pg_temp.interval_balance')").fetchone() == (None,):
         connection.execute(TABLES)
-    chain, bucket = interval.chain_id, interval.bucket
-    for table in (CLEAR_ACCOUNTS, CLEAR_BALANCES):
-        connection.execute(table, {"bucket": bucket})
-    at_chain = {"chain": chain, "bucket": bucket, "block": interval.block_number}
-    connection.execute(CHAIN_ACCOUNTS, at_chain, prepare=True)
-    connection.execute(CHAIN_BALANCES, at_chain, prepare=True)
+    at = {"chain": interval.chain_id, "bucket": interval.bucket, "block": interval.block_number, "own": False}
+    connection.execute("DELETE FROM interval_account WHERE bucket = %(bucket)s", at)
+    connection.execute("DELETE FROM interval_balance WHERE bucket = %(bucket)s", at)
+    covered = connection.execute(COVERED, at, prepare=True).fetchall()
+    _fill(connection, at, covered, [deployment for deployment, _, _ in covered])
     for block, deployments in by_block(interval).items():
-        own = {**at_chain, "block": block, "deployments": deployments}
+        own = {**at, "block": block, "deployments": deployments, "own": True}
         if block == interval.block_number:
-            connection.execute(COPY_ACCOUNTS, own, prepare=True)
-            connection.execute(COPY_BALANCES, own, prepare=True)
-            continue
-        accountings = accountings_of(connection, chain, deployments)
-        connection.execute(OWN_ACCOUNTS, {**own, "accountings": accountings}, prepare=True)
-        for accounting in accountings:
-            connection.execute(OWN_BALANCES, {**own, "accounting": accounting}, prepare=True)
+            for copy in COPIES:
+                connection.execute(copy, own, prepare=True)
+        else:
+            _fill(connection, own, covered, deployments)
 
 
-CLEAR_ACCOUNTS: Final[LiteralString] = "DELETE FROM interval_account WHERE bucket = %(bucket)s"
-CLEAR_BALANCES: Final[LiteralString] = "DELETE FROM interval_balance WHERE bucket = %(bucket)s"
+def _fill(
+    connection: Connection, at: dict[str, Any], covered: list[tuple[int, str, bool]], deployments: list[int]
+) -> None:
+    chosen = set(deployments)
+    asked = {(accounting, healthy) for deployment, accounting, healthy in covered if deployment in chosen}
+    for accounting, healthy in sorted(asked):
+        bound = {**at, "deployments": sorted(chosen), "accounting": accounting}
+        if healthy:
+            statement = sql.SQL(ACCOUNTS).format(health=sql.Identifier(f"{accounting}_health"))
+            connection.execute(statement, bound, prepare=True)
+        connection.execute(BALANCES, bound, prepare=True)
 
 
 def by_block(interval: Interval) -> dict[int, list[int]]:
@@ -114,16 +124,14 @@ def scopes_of(interval: Interval) -> dict[int, int]:
 
 
 def renew(
-    connection: Connection, table: LiteralString, statement: LiteralString, interval: Interval, **more: Any
+    connection: Connection, table: LiteralString, statement: LiteralString | None, interval: Interval, **more: Any
 ) -> None:
-    """Replace an interval's rows of the scopes that it writes by what a statement selects."""
-    scopes = list(scopes_of(interval))
-    bound = {"chain": interval.chain_id, "bucket": interval.bucket, "scopes": scopes, **more}
-    connection.execute(
-        "DELETE FROM "
-        + table
-        + " WHERE chain_id = %(chain)s AND bucket = %(bucket)s AND deployment_key = ANY (%(scopes)s)",
-        bound,
-        prepare=True,
+    """Delete an interval's rows of the scopes that it writes, then run the statement that inserts them anew."""
+    bound = {"chain": interval.chain_id, "bucket": interval.bucket, "scopes": list(scopes_of(interval)), **more}
+    delete: LiteralString = (
+        "DELETE FROM " + table + " "
+        "WHERE chain_id = %(chain)s AND bucket = %(bucket)s AND deployment_key = ANY (%(scopes)s)"
     )
-    connection.execute(statement, bound, prepare=True)
+    connection.execute(delete, bound, prepare=True)
+    if statement is not None:
+        connection.execute(statement, bound, prepare=True)

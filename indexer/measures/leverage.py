@@ -30,7 +30,7 @@ WHERE chain_id = %(chain)s AND bucket = %(bucket)s AND deployment_key = ANY (%(s
 
 SCOPES: Final[LiteralString] = """
 INSERT INTO leverage_scope_snapshot
-SELECT %(chain)s, j.scope, j.level, p.population, p.pair_class, %(bucket)s, min(j.block_number),
+SELECT %(chain)s, j.scope, %(bucket)s, j.level, p.population, p.pair_class, min(j.block_number),
     coalesce(sum(j.assets) FILTER (WHERE j.status = ANY (p.inside)), 0),
     coalesce(sum(j.debt) FILTER (WHERE j.status = ANY (p.inside)), 0),
     count(*) FILTER (WHERE j.status = ANY (p.inside)), count(*) FILTER (WHERE j.status = 'zero_equity'),
@@ -57,7 +57,7 @@ GROUP BY j.scope, j.level, p.population, p.pair_class
 
 DISTRIBUTION: Final[LiteralString] = """
 INSERT INTO leverage_distribution_snapshot
-SELECT %(chain)s, g.scope, g.weight, %(bucket)s, g.block_number, (g.d).n, (g.d).p10, (g.d).p50, (g.d).p90, (g.d).p99,
+SELECT %(chain)s, g.scope, %(bucket)s, g.weight, g.block_number, (g.d).n, (g.d).p10, (g.d).p50, (g.d).p90, (g.d).p99,
     (g.d).share_ge_1_5, (g.d).share_ge_2, (g.d).share_ge_3, (g.d).share_ge_5, (g.d).share_ge_10, (g.d).share_ge_20, (g.d).bins
 FROM (
     SELECT a.scope, v.weight, min(a.block_number) AS block_number,
@@ -121,7 +121,7 @@ GROUP BY h.scope
 
 REVENUE: Final[LiteralString] = """
 INSERT INTO liquidator_revenue
-SELECT e.chain_id, e.deployment_key, unhex(e.liquidator), %(bucket)s, d.block_number, count(*) FILTER (WHERE e.transaction_type = 'liquidation'),
+SELECT e.chain_id, %(bucket)s, e.deployment_key, unhex(e.liquidator), d.block_number, count(*) FILTER (WHERE e.transaction_type = 'liquidation'),
     CASE WHEN count(*) = count(e.usd_amount)
          THEN sum(CASE e.transaction_type WHEN 'seize' THEN e.usd_amount ELSE -e.usd_amount END) END
 FROM unnest(%(deployments)s::bigint[], %(blocks)s::bigint[], %(starts)s::bigint[]) d (deployment_key, block_number, flows_from)
@@ -133,7 +133,7 @@ GROUP BY e.chain_id, e.deployment_key, e.liquidator, d.block_number
 
 CONCENTRATION: Final[LiteralString] = """
 INSERT INTO concentration_snapshot
-SELECT %(chain)s, g.scope, g.kind, %(bucket)s, g.block_number, (g.c).n, (g.c).total_usd, (g.c).hhi, (g.c).effective_n,
+SELECT %(chain)s, g.scope, %(bucket)s, g.kind, g.block_number, (g.c).n, (g.c).total_usd, (g.c).hhi, (g.c).effective_n,
     (g.c).gini, (g.c).top_1_share, (g.c).top_10_share, g.n_unpriced,
     (l.c).asset, (l.c).price_usd, ratio((l.c).debt_usd, (g.c).total_usd)
 FROM (

@@ -56,7 +56,7 @@ def at_interval(connection: Connection, interval: Interval) -> None:
     starts = dict(
         connection.execute(STARTS, {**at, "deployments": list(interval.deployments)}, prepare=True).fetchall()
     )
-    renew(connection, "market_snapshot", NOTHING, interval)
+    renew(connection, "market_snapshot", None, interval)
     for block, deployments in by_block(interval).items():
         since = [starts[key] for key in deployments]
         own = {**at, "block": block, "deployments": deployments, "starts": since, "first": min(since)}
@@ -67,6 +67,3 @@ def at_interval(connection: Connection, interval: Interval) -> None:
         connection, "liquidator_revenue", REVENUE, interval,
         deployments=keys, blocks=[interval.deployments[key] for key in keys], starts=[starts[key] for key in keys],
     )  # fmt: skip
-
-
-NOTHING: Final[LiteralString] = "SELECT"

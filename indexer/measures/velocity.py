@@ -7,7 +7,7 @@ one owed nothing yet. The chain is the sum of its deployments, each at its own l
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import psycopg
 
 from indexer.aggregation.growth import LEAST_POINTS, Growth, exponential_growth
-from indexer.aggregation.velocity import DAY, Effects, Move, decompose, growth_rate, ratio_velocity, velocity
+from indexer.aggregation.velocity import DAY, EXACT, Effects, Move, decompose, growth_rate, ratio_velocity, velocity
 from indexer.measures.accounts import WHOLE_CHAIN, renew, scopes_of
 
 if TYPE_CHECKING:
@@ -27,37 +27,49 @@ Connection = psycopg.Connection[Any]
 WINDOWS: Final = (DAY, 7 * DAY, 30 * DAY)
 
 STANDING: Final[LiteralString] = """
-SELECT w.at, s.deployment_key, s.market_key, s.block_number,
-    s.debt_raw * unit_of(t.decimals) AS debt, s.price_usd,
-    s.supply_raw * unit_of(t.decimals) AS supply, s.collateral_raw * unit_of(c.decimals) AS collateral, s.collateral_price_usd
-FROM deployment d
-CROSS JOIN unnest(%(times)s::bigint[]) w (at)
-CROSS JOIN LATERAL (
-    SELECT m.bucket FROM market_snapshot m
-    WHERE m.chain_id = d.chain_id AND m.deployment_key = d.deployment_key AND m.bucket <= w.at
-    ORDER BY m.bucket DESC LIMIT 1
+SELECT n.at, s.deployment_key, s.market_key, s.block_number,
+    s.debt_raw * unit_of(t.decimals), s.price_usd, s.supply_raw * unit_of(t.decimals),
+    s.collateral_raw * unit_of(c.decimals), s.collateral_price_usd
+FROM (
+    SELECT w.at, d.deployment_key, (
+        SELECT m.bucket FROM market_snapshot m
+        WHERE m.chain_id = %(chain)s AND m.deployment_key = d.deployment_key AND m.bucket <= w.at
+        ORDER BY m.bucket DESC LIMIT 1) AS bucket
+    FROM unnest(%(deployments)s::bigint[]) d (deployment_key)
+    CROSS JOIN unnest(%(times)s::bigint[]) w (at)
+    OFFSET 0
 ) n
-JOIN market_snapshot s ON s.chain_id = d.chain_id AND s.deployment_key = d.deployment_key AND s.bucket = n.bucket
+CROSS JOIN LATERAL (
+    SELECT * FROM market_snapshot m
+    WHERE m.chain_id = %(chain)s AND m.deployment_key = n.deployment_key AND m.bucket = n.bucket OFFSET 0
+) s
 JOIN market k ON k.chain_id = s.chain_id AND k.market_key = s.market_key
 LEFT JOIN token t ON t.chain_id = k.chain_id AND t.address = k.asset
 LEFT JOIN token c ON c.chain_id = k.chain_id AND c.address = k.collateral_asset
-WHERE d.chain_id = %(chain)s
 """
 
 FLOWS: Final[LiteralString] = """
-SELECT w.seconds, s.deployment_key, s.market_key,
-    sum(s.borrowed_raw) * unit_of(t.decimals), sum(s.repaid_raw) * unit_of(t.decimals),
-    sum(s.liquidated_raw) * unit_of(t.decimals), sum(s.written_off_raw) * unit_of(t.decimals),
-    sum(s.migrated_raw) * unit_of(t.decimals),
-    (array_agg(s.price_usd ORDER BY s.bucket) FILTER (WHERE s.price_usd IS NOT NULL))[1],
-    (array_agg(s.collateral_price_usd ORDER BY s.bucket) FILTER (WHERE s.collateral_price_usd IS NOT NULL))[1]
-FROM unnest(%(windows)s::bigint[]) w (seconds)
-JOIN market_snapshot s ON s.chain_id = %(chain)s AND s.bucket > %(bucket)s - w.seconds AND s.bucket <= %(bucket)s
-JOIN deployment d ON d.chain_id = s.chain_id AND d.deployment_key = s.deployment_key
-JOIN market k ON k.chain_id = s.chain_id AND k.market_key = s.market_key
+SELECT w.seconds, s.market_key,
+    s.borrowed * unit_of(t.decimals), s.repaid * unit_of(t.decimals), s.liquidated * unit_of(t.decimals),
+    s.written_off * unit_of(t.decimals), s.migrated * unit_of(t.decimals), s.price_usd, s.collateral_price_usd
+FROM unnest(%(deployments)s::bigint[]) d (deployment_key)
+CROSS JOIN unnest(%(windows)s::bigint[]) w (seconds)
+CROSS JOIN LATERAL (
+    SELECT m.market_key, sum(m.borrowed_raw) AS borrowed, sum(m.repaid_raw) AS repaid, sum(m.liquidated_raw) AS liquidated,
+        sum(m.written_off_raw) AS written_off, sum(m.migrated_raw) AS migrated,
+        (array_agg(m.price_usd ORDER BY m.bucket) FILTER (WHERE m.price_usd IS NOT NULL))[1] AS price_usd,
+        (array_agg(m.collateral_price_usd ORDER BY m.bucket) FILTER (WHERE m.collateral_price_usd IS NOT NULL))[1]
+            AS collateral_price_usd
+    FROM market_snapshot m
+    WHERE m.chain_id = %(chain)s AND m.deployment_key = d.deployment_key
+      AND m.bucket > %(bucket)s - w.seconds AND m.bucket <= %(bucket)s
+    GROUP BY m.market_key OFFSET 0
+) s
+JOIN market k ON k.chain_id = %(chain)s AND k.market_key = s.market_key
 LEFT JOIN token t ON t.chain_id = k.chain_id AND t.address = k.asset
-GROUP BY w.seconds, s.deployment_key, s.market_key, t.decimals
 """
+
+DEPLOYMENTS: Final[LiteralString] = "SELECT deployment_key FROM deployment WHERE chain_id = %(chain)s ORDER BY 1"
 
 LEVERAGE: Final[LiteralString] = """
 SELECT w.at, k.scope, l.leverage
@@ -72,14 +84,15 @@ CROSS JOIN LATERAL (
 """
 
 EARLIER: Final[LiteralString] = """
-SELECT v.deployment_key, v.window_s, v.debt_usd - v.debt_before_usd
-FROM leverage_velocity_snapshot v
-JOIN LATERAL (
-    SELECT max(e.bucket) AS bucket FROM leverage_velocity_snapshot e
-    WHERE e.chain_id = v.chain_id AND e.deployment_key = v.deployment_key AND e.window_s = v.window_s
-      AND e.bucket <= %(bucket)s - e.window_s
-) n ON n.bucket = v.bucket
-WHERE v.chain_id = %(chain)s AND v.deployment_key = ANY (%(scopes)s)
+SELECT k.scope, w.seconds, e.change
+FROM unnest(%(scopes)s::bigint[]) k (scope)
+CROSS JOIN unnest(%(windows)s::bigint[]) w (seconds)
+CROSS JOIN LATERAL (
+    SELECT v.debt_usd - v.debt_before_usd AS change FROM leverage_velocity_snapshot v
+    WHERE v.chain_id = %(chain)s AND v.deployment_key = k.scope AND v.window_s = w.seconds
+      AND v.bucket <= %(bucket)s - w.seconds
+    ORDER BY v.bucket DESC LIMIT 1
+) e
 """
 
 INSERT: Final[LiteralString] = (
@@ -125,7 +138,9 @@ def at_interval(connection: Connection, interval: Interval) -> None:
     """Write `leverage_velocity_snapshot` of the chain and of every deployment that is past the interval."""
     bucket, scopes = interval.bucket, scopes_of(interval)
     times = sorted({bucket - n * window for window in WINDOWS for n in range(LEAST_POINTS)})
+    deployments = [key for (key,) in connection.execute(DEPLOYMENTS, {"chain": interval.chain_id}, prepare=True)]
     bound = {
+        "deployments": deployments,
         "chain": interval.chain_id,
         "bucket": bucket,
         "times": times,
@@ -136,22 +151,22 @@ def at_interval(connection: Connection, interval: Interval) -> None:
     for at, deployment, market, block, *numbers in connection.execute(STANDING, bound, prepare=True):
         stands[at][market] = Stand(deployment, block, *numbers)
     flows: dict[int, dict[int, Flow]] = defaultdict(dict)
-    for window, _, market, *numbers in connection.execute(FLOWS, bound, prepare=True):
+    for window, market, *numbers in connection.execute(FLOWS, bound, prepare=True):
         flows[window][market] = Flow(*numbers)
     leverage = {(scope, at): value for at, scope, value in connection.execute(LEVERAGE, bound, prepare=True)}
     earlier = {(s, w): change for s, w, change in connection.execute(EARLIER, bound, prepare=True)}
-    renew(connection, "leverage_velocity_snapshot", "SELECT", interval)
+    renew(connection, "leverage_velocity_snapshot", None, interval)
     rows = []
     for scope, block in scopes.items():
         points = {at: _of(scope, found) for at, found in stands.items()}
         for window in WINDOWS:
             before, now = points.get(bucket - window, {}), points.get(bucket, {})
+            found = decompose(_moves(before, now, flows[window]))
             rows.append((
-                interval.chain_id, scope, window, bucket, block, _last_block(before),
-                *_effects(before, now, flows[window]),
+                interval.chain_id, scope, bucket, window, block, _last_block(before), *_effects(found),
                 *_growths(before, now, flows[window], window),
                 _number(ratio_velocity(leverage.get((scope, bucket - window)), leverage.get((scope, bucket)), window)),
-                _acceleration(before, now, flows[window], earlier.get((scope, window)), window),
+                _acceleration(found, earlier.get((scope, window)), window),
                 *_fit([points.get(bucket - n * window, {}) for n in reversed(range(LEAST_POINTS))], window),
             ))  # fmt: skip
     with connection.cursor() as cursor:
@@ -189,73 +204,51 @@ def _moves(before: Stands, now: Stands, flows: Mapping[int, Flow]) -> list[Move]
     return found
 
 
-def _effects(before: Stands, now: Stands, flows: Mapping[int, Flow]) -> tuple[Any, ...]:
-    found: Effects = decompose(_moves(before, now, flows))
-    sums = (found.debt_0, found.debt_1, found.price, found.organic, found.forced, found.carry, found.migrated)
-    return (*map(_exact, sums), found.n_unpriced, found.n_new)
+def _effects(found: Effects) -> tuple[Any, ...]:
+    return (
+        found.debt_0, found.debt_1, found.price, found.organic, found.forced, found.carry, found.migrated,
+        found.n_unpriced, found.n_new,
+    )  # fmt: skip
 
 
 def _growths(
     before: Stands, now: Stands, flows: Mapping[int, Flow], window: int
 ) -> tuple[Decimal | None, Decimal | None]:
     """Return growth a day of debt and of equity, both at the prices of the window's start."""
-    prices = {
-        market: (_first(stand.price for stand in (before.get(market),) if stand) or flow.first_price,
-                 _first(stand.collateral_price for stand in (before.get(market),) if stand) or flow.first_collateral_price)
-        for market in before.keys() | now.keys()
-        for flow in (flows.get(market, STILL),)
-    }  # fmt: skip
-
-    def worth(stands: Stands) -> tuple[Fraction, Fraction]:
-        debt = equity = Fraction(0)
-        for market, stand in stands.items():
-            price, collateral_price = prices[market]
-            owed = Fraction(stand.debt or 0) * Fraction(price or 0)
-            debt += owed
-            equity += Fraction(stand.supply or 0) * Fraction(price or 0) - owed
-            equity += Fraction(stand.collateral or 0) * Fraction(collateral_price or price or 0)
-        return debt, equity
-
-    (debt_0, equity_0), (debt_1, equity_1) = worth(before), worth(now)
-    return _number(growth_rate(debt_0, debt_1, window)), _number(growth_rate(equity_0, equity_1, window))
+    debts, equities = [ZERO, ZERO], [ZERO, ZERO]
+    with localcontext(EXACT):
+        for side, stands in enumerate((before, now)):
+            for market, stand in stands.items():
+                flow, old = flows.get(market, STILL), before.get(market)
+                price = (old.price if old else None) or flow.first_price or ZERO
+                pledged = (old.collateral_price if old else None) or flow.first_collateral_price or price
+                debts[side] += (stand.debt or ZERO) * price
+                equities[side] += ((stand.supply or ZERO) - (stand.debt or ZERO)) * price
+                equities[side] += (stand.collateral or ZERO) * pledged
+    return _number(growth_rate(debts[0], debts[1], window)), _number(growth_rate(equities[0], equities[1], window))
 
 
-def _first(values: Iterable[Decimal | None]) -> Decimal | None:
-    return next(iter(values), None)
-
-
-def _acceleration(
-    before: Stands, now: Stands, flows: Mapping[int, Flow], earlier: Decimal | None, window: int
-) -> Decimal | None:
+def _acceleration(found: Effects, earlier: Decimal | None, window: int) -> Decimal | None:
     if earlier is None:
         return None
-    change = decompose(_moves(before, now, flows)).change
-    return _number((velocity(change, window) - velocity(earlier, window)) * DAY / window)
+    return _number((velocity(found.change, window) - velocity(earlier, window)) * DAY / window)
 
 
 def _fit(points: list[Stands], window: int) -> tuple[Any, ...]:
     """Return beta, R2, both errors and the verdict over the debt at points one window apart, at the first known prices."""
+    if not all(points):
+        return (None, None, None, None, None)
     prices: dict[int, Decimal] = {}
     for stands in points:
         for market, stand in stands.items():
             if stand.price is not None:
                 prices.setdefault(market, stand.price)
-    values = [
-        float(sum((Fraction(s.debt or 0) * Fraction(prices.get(m, ZERO)) for m, s in stands.items()), Fraction(0)))
-        for stands in points
-    ]
+    values = [float(sum((s.debt or ZERO) * prices.get(m, ZERO) for m, s in stands.items())) for stands in points]
     found: Growth | None = exponential_growth(values, window / DAY)
     if found is None:
         return (None, None, None, None, None)
     fits = (found.beta, found.r2_log, found.sse_exp, found.sse_lin)
     return (*map(_number, fits), found.is_exponential)
-
-
-def _exact(value: Fraction) -> Decimal:
-    """Return a fraction whose denominator is a power of ten, or of two and ten, as the decimal it is."""
-    with localcontext() as context:
-        context.prec = 400
-        return Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def _number(value: Fraction | float | None) -> Decimal | None:

@@ -48,11 +48,11 @@ def block() -> Column[Any]:
 
 leverage_scope_snapshot = Table(
     "leverage_scope_snapshot", metadata,
-    chain_id(), scope(),
+    chain_id(), scope(), bucket(),
     col("level", Text, "account (as the protocol books it) | owner (one person's accounts added first)", key=True),
     col("population", Text, "borrowers (D > 0 and E > 0) | all", key=True),
     col("pair_class", Text, "any, or same_asset | correlated | directional | stable of borrowers", key=True),
-    bucket(), block(),
+    block(),
     col("assets_usd", Usd, "sum of assets, USD"),
     col("debt_usd", Usd, "sum of debts, USD"),
     col("n_ok", BigInteger, "accounts or owners in the sums"),
@@ -65,9 +65,9 @@ leverage_scope_snapshot = Table(
 
 leverage_distribution_snapshot = Table(
     "leverage_distribution_snapshot", metadata,
-    chain_id(), scope(),
+    chain_id(), scope(), bucket(),
     col("weight", Text, "debt | equity | count", key=True),
-    bucket(), block(),
+    block(),
     col("n", BigInteger, "borrowers with equity and prices"),
     *(col(f"p{p}", Exact, f"A / E: smallest whose cumulative weight reaches {p} %; NULL without borrowers", null=True)
       for p in (10, 50, 90, 99)),
@@ -104,9 +104,9 @@ market_snapshot = Table(
 
 leverage_velocity_snapshot = Table(
     "leverage_velocity_snapshot", metadata,
-    chain_id(), scope(),
+    chain_id(), scope(), bucket(),
     col("window_s", Integer, "length of the window, seconds: 1, 7 or 30 days", key=True),
-    bucket(), block(),
+    block(),
     col("from_block", BigInteger, "block at whose end the window begins: the last snapshot at or before its start; NULL: nothing was owed yet", null=True),
     col("debt_before_usd", Exact, "debt at the start of the window, USD"),
     col("debt_usd", Exact, "debt at its end, USD"),
@@ -131,9 +131,9 @@ leverage_velocity_snapshot = Table(
 
 concentration_snapshot = Table(
     "concentration_snapshot", metadata,
-    chain_id(), scope(),
+    chain_id(), scope(), bucket(),
     col("kind", Text, "debt | collateral | equity | lender_supply | liquidator_revenue (of 30 days)", key=True),
-    bucket(), block(),
+    block(),
     col("n", BigInteger, "owners with more than nothing"),
     col("total_usd", Exact, "their sum, USD"),
     col("hhi", Exact, "sum of squared shares, 0 to 1"),
@@ -150,10 +150,10 @@ concentration_snapshot = Table(
 
 liquidator_revenue = Table(
     "liquidator_revenue", metadata,
-    chain_id(),
+    chain_id(), bucket(),
     col("deployment_key", Key, "deployment", key=True),
     col("liquidator", Bytes, "who liquidated, 20 bytes", key=True),
-    bucket(), block(),
+    block(),
     col("n", BigInteger, "liquidations in the interval"),
     col("revenue_usd", Exact, "collateral seized less debt repaid, USD at the time; NULL without a price", null=True),
     comment="What liquidators took in each interval: the basis of its concentration",

@@ -87,9 +87,6 @@ def dispatch(accountings: str) -> str:
     owners = " UNION ALL ".join(f"SELECT * FROM {name}_owned(p_chain, p_block)" for name in owned)
     internal = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_internal\(", accountings, re.MULTILINE)))
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
-    chosen = "\n    UNION ALL ".join(
-        f"{row} WHERE '{name}' = ANY (p_accountings)" for name, row in zip(healths, rows, strict=True)
-    )
     union = "\n    UNION ALL ".join(rows)
     return f"""
 -- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
@@ -121,11 +118,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {union.format(account="")}
 $$;
 
--- The same for some accountings: what is not named is not computed.
-CREATE FUNCTION account_health_by(p_chain bigint, p_block bigint, p_accountings text[]) RETURNS SETOF account_health_row
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    {chosen.format(account="")}
-$$;
+-- Accountings that say who is how healthy, each with a function <accounting>_health.
+CREATE FUNCTION lending_accountings() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN ARRAY[{", ".join(f"'{name}'" for name in healths)}]::text[];
 
 -- Books that a protocol keeps for itself (Maker's internal DAI and system debt): nobody's loan, no token held.
 CREATE FUNCTION is_internal_book(accounting text) RETURNS boolean

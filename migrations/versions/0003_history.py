@@ -37,6 +37,7 @@ def upgrade() -> None:
         "leverage_scope_snapshot",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment; 0 is the whole chain"),
+        sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
         sa.Column(
             "level",
             sa.Text(),
@@ -50,7 +51,6 @@ def upgrade() -> None:
             nullable=False,
             comment="any, or same_asset | correlated | directional | stable of borrowers",
         ),
-        sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
         sa.Column(
             "block_number",
             sa.BigInteger(),
@@ -67,10 +67,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "chain_id",
             "deployment_key",
+            "bucket",
             "level",
             "population",
             "pair_class",
-            "bucket",
             name="pk_leverage_scope_snapshot",
         ),
         comment="M1 by scope, level and pair class at the end of each interval; view: leverage_by_scope",
@@ -79,8 +79,8 @@ def upgrade() -> None:
         "leverage_distribution_snapshot",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment; 0 is the whole chain"),
-        sa.Column("weight", sa.Text(), nullable=False, comment="debt | equity | count"),
         sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
+        sa.Column("weight", sa.Text(), nullable=False, comment="debt | equity | count"),
         sa.Column(
             "block_number",
             sa.BigInteger(),
@@ -125,7 +125,7 @@ def upgrade() -> None:
             comment="weight in each bin of leverage [1, 1.25, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 50, inf)",
         ),
         sa.PrimaryKeyConstraint(
-            "chain_id", "deployment_key", "weight", "bucket", name="pk_leverage_distribution_snapshot"
+            "chain_id", "deployment_key", "bucket", "weight", name="pk_leverage_distribution_snapshot"
         ),
         comment="M2 at the end of each interval; view: leverage_distribution",
     )
@@ -189,8 +189,8 @@ def upgrade() -> None:
         "leverage_velocity_snapshot",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment; 0 is the whole chain"),
-        sa.Column("window_s", sa.Integer(), nullable=False, comment="length of the window, seconds: 1, 7 or 30 days"),
         sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
+        sa.Column("window_s", sa.Integer(), nullable=False, comment="length of the window, seconds: 1, 7 or 30 days"),
         sa.Column(
             "block_number",
             sa.BigInteger(),
@@ -248,7 +248,7 @@ def upgrade() -> None:
             "is_exponential", sa.Boolean(), nullable=True, comment="M5: exponential growth; NULL when it cannot be said"
         ),
         sa.PrimaryKeyConstraint(
-            "chain_id", "deployment_key", "window_s", "bucket", name="pk_leverage_velocity_snapshot"
+            "chain_id", "deployment_key", "bucket", "window_s", name="pk_leverage_velocity_snapshot"
         ),
         comment="M4 and M5 at the end of each interval; view: leverage_velocity",
     )
@@ -256,13 +256,13 @@ def upgrade() -> None:
         "concentration_snapshot",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment; 0 is the whole chain"),
+        sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
         sa.Column(
             "kind",
             sa.Text(),
             nullable=False,
             comment="debt | collateral | equity | lender_supply | liquidator_revenue (of 30 days)",
         ),
-        sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
         sa.Column(
             "block_number",
             sa.BigInteger(),
@@ -290,15 +290,15 @@ def upgrade() -> None:
             nullable=True,
             comment="debt: share of all debt that would be liquidated within it, fraction",
         ),
-        sa.PrimaryKeyConstraint("chain_id", "deployment_key", "kind", "bucket", name="pk_concentration_snapshot"),
+        sa.PrimaryKeyConstraint("chain_id", "deployment_key", "bucket", "kind", name="pk_concentration_snapshot"),
         comment="M18 at the end of each interval; view: concentration",
     )
     op.create_table(
         "liquidator_revenue",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),
+        sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
         sa.Column("deployment_key", sa.BigInteger(), nullable=False, comment="deployment"),
         sa.Column("liquidator", sa.LargeBinary(), nullable=False, comment="who liquidated, 20 bytes"),
-        sa.Column("bucket", sa.BigInteger(), nullable=False, comment="end of the interval, unix seconds"),
         sa.Column(
             "block_number",
             sa.BigInteger(),
@@ -312,7 +312,7 @@ def upgrade() -> None:
             nullable=True,
             comment="collateral seized less debt repaid, USD at the time; NULL without a price",
         ),
-        sa.PrimaryKeyConstraint("chain_id", "deployment_key", "liquidator", "bucket", name="pk_liquidator_revenue"),
+        sa.PrimaryKeyConstraint("chain_id", "bucket", "deployment_key", "liquidator", name="pk_liquidator_revenue"),
         comment="What liquidators took in each interval: the basis of its concentration",
     )
     op.create_table(

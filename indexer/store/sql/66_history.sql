@@ -1,9 +1,19 @@
 -- M1 by owner, M2, M14, M17 and M18 as of a block. What is computed over a set of accounts is a function of arrays, so that
 -- the head and the history (indexer/measures/) share it. Scope: a deployment, and deployment_key 0 for the whole chain.
 
+-- The closed form P / HF where one price decides, and the asset whose price it is (also liquidation_risk_at).
+CREATE FUNCTION closed_form_price(h account_health_row) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset' AND h.health_factor > 0
+    THEN round(h.collateral_price_usd / h.health_factor, 18) END;
+
+CREATE FUNCTION closed_form_asset(h account_health_row) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN cardinality(h.collateral_assets) = 1 AND cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset'
+    THEN h.collateral_assets[1] END;
+
 -- Every account's books with its owner and, where there is a closed form, its liquidation price.
--- p_accountings NULL: all of them.
-CREATE FUNCTION account_books(p_chain bigint, p_block bigint, p_accountings text[] DEFAULT NULL)
+CREATE FUNCTION account_books(p_chain bigint, p_block bigint)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, account text, owner text, status text, pair_class text, has_debt boolean,
     assets_usd numeric, debt_usd numeric, collateral_usd numeric, leverage numeric,
@@ -12,16 +22,8 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT h.chain_id, h.deployment_key, h.account, coalesce(o.owner_id, h.account), h.status, h.pair_class,
         cardinality(h.debt_assets) > 0, h.assets_usd, h.debt_usd, h.collateral_usd, h.assets_to_equity,
-        CASE WHEN cardinality(h.collateral_assets) = 1 AND cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset'
-             THEN h.collateral_assets[1] END,
-        CASE WHEN cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset' AND h.health_factor > 0
-             THEN round(h.collateral_price_usd / h.health_factor, 18) END,
-        h.as_of_block, h.as_of_time
-    FROM (
-        SELECT * FROM account_health(p_chain, p_block) WHERE p_accountings IS NULL
-        UNION ALL
-        SELECT * FROM account_health_by(p_chain, p_block, p_accountings) WHERE p_accountings IS NOT NULL
-    ) h
+        closed_form_asset(h), closed_form_price(h), h.as_of_block, h.as_of_time
+    FROM account_health(p_chain, p_block) h
     LEFT JOIN owners_at(p_chain, p_block) o ON o.chain_id = h.chain_id AND o.address = h.account
 $$;
 
