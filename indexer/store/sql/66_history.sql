@@ -418,3 +418,18 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) f ON f.market_key = n.market_key
     WHERE NOT is_internal_book(n.accounting) AND (n.quote).debt_assets_raw IS NOT NULL
 $$;
+
+-- M20: each protocol's own formula. Books hold totals, of which cash + borrows - reserves is Compound's and Euler's supply;
+-- Aave's own figure divides by debt plus idle cash: apart by what accrued to the treasury and is not minted yet.
+CREATE FUNCTION utilization_of(debt numeric, supply numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE WHEN debt = 0 THEN 0 ELSE ratio(debt, supply) END;
+
+CREATE FUNCTION utilization_formula(accounting text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE accounting WHEN 'compound' THEN 'borrows / (cash + borrows - reserves)' WHEN 'euler_v2' THEN 'borrows / (cash + borrows)'
+    ELSE 'total debt / total supply' END;
+
+-- Where the rate curve bends: Compound's kink as read from the model, Morpho's adaptive curve aims at 0.9. NULL: not known.
+CREATE FUNCTION utilization_target(accounting text, extra jsonb) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE accounting WHEN 'compound' THEN trim_scale((extra ->> 'irm_kink')::numeric * 1e-18) WHEN 'morpho' THEN 0.9 END;
