@@ -21,6 +21,15 @@ from api.schemas.common import (
     Time,
     Whole,
 )
+from api.schemas.history import (
+    BadDebt,
+    Concentration,
+    LeverageByScope,
+    LeverageDistribution,
+    LeverageVelocity,
+    Utilization,
+    ValueLocked,
+)
 from api.schemas.rows import (
     AccountLeverage,
     AtRisk,
@@ -45,7 +54,9 @@ __all__ = [
     "AccountStatus",
     "Address",
     "AtRisk",
+    "BadDebt",
     "ChainStatus",
+    "Concentration",
     "Data",
     "Deployment",
     "Envelope",
@@ -54,6 +65,9 @@ __all__ = [
     "Hash",
     "Health",
     "Healthz",
+    "LeverageByScope",
+    "LeverageDistribution",
+    "LeverageVelocity",
     "Liquidation",
     "Market",
     "Meta",
@@ -69,5 +83,7 @@ __all__ = [
     "Status",
     "StatusEnvelope",
     "Time",
+    "Utilization",
+    "ValueLocked",
     "Whole",
 ]

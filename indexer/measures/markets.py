@@ -28,7 +28,7 @@ SELECT %(chain)s, b.market_key, %(bucket)s, b.deployment_key, %(block)s, d.flows
     (b.quote).debt_assets_raw, (b.quote).supply_assets_raw, c.collateral, b.price_usd,
     CASE WHEN b.collateral_asset IS NOT NULL THEN b.collateral_price_usd END,
     (b.quote).debt_rate_raw * (b.quote).rate_unit, (b.quote).supply_rate_raw * (b.quote).rate_unit,
-    coalesce(f.borrowed, 0), coalesce(f.repaid, 0), coalesce(f.liquidated, 0), coalesce(f.written_off, 0),
+    utilization_target(b.accounting, b.state), coalesce(f.borrowed, 0), coalesce(f.repaid, 0), coalesce(f.liquidated, 0), coalesce(f.written_off, 0),
     coalesce(f.covered, 0), coalesce(f.migrated, 0)
 FROM unnest(%(deployments)s::bigint[], %(starts)s::bigint[]) d (deployment_key, flows_from)
 JOIN books(%(chain)s, %(block)s, NULL, %(accounting)s) b ON b.deployment_key = d.deployment_key

@@ -92,6 +92,7 @@ market_snapshot = Table(
     col("collateral_price_usd", Exact, "price of the collateral, USD; NULL for none", null=True),
     col("debt_apr", Exact, "borrow rate, yearly fraction", null=True),
     col("supply_apr", Exact, "supply rate, yearly fraction", null=True),
+    col("target_utilization", Exact, "where the rate curve bends, fraction; NULL where it is not known", null=True),
     col("borrowed_raw", U256, "borrowed since flows_from_block, base units"),
     col("repaid_raw", U256, "repaid since, base units; not what a liquidation repaid"),
     col("liquidated_raw", U256, "repaid by liquidations since, base units"),

@@ -166,6 +166,12 @@ def upgrade() -> None:
         sa.Column("collateral_price_usd", EXACT, nullable=True, comment="price of the collateral, USD; NULL for none"),
         sa.Column("debt_apr", EXACT, nullable=True, comment="borrow rate, yearly fraction"),
         sa.Column("supply_apr", EXACT, nullable=True, comment="supply rate, yearly fraction"),
+        sa.Column(
+            "target_utilization",
+            EXACT,
+            nullable=True,
+            comment="where the rate curve bends, fraction; NULL where it is not known",
+        ),
         sa.Column("borrowed_raw", U256, nullable=False, comment="borrowed since flows_from_block, base units"),
         sa.Column(
             "repaid_raw", U256, nullable=False, comment="repaid since, base units; not what a liquidation repaid"

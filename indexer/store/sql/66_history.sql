@@ -430,6 +430,7 @@ RETURN CASE accounting WHEN 'compound' THEN 'borrows / (cash + borrows - reserve
     ELSE 'total debt / total supply' END;
 
 -- Where the rate curve bends: Compound's kink as read from the model, Morpho's adaptive curve aims at 0.9. NULL: not known.
-CREATE FUNCTION utilization_target(accounting text, extra jsonb) RETURNS numeric
+CREATE FUNCTION utilization_target(accounting text, s market_state) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE accounting WHEN 'compound' THEN trim_scale((extra ->> 'irm_kink')::numeric * 1e-18) WHEN 'morpho' THEN 0.9 END;
+RETURN CASE accounting WHEN 'compound' THEN trim_scale((s.extra ->> 'irm_kink')::numeric * 1e-18)
+    WHEN 'morpho' THEN CASE s.regime WHEN 'adaptive' THEN 0.9 END END;

@@ -115,20 +115,20 @@ SELECT
 FROM (
     SELECT x.chain_id, x.market_key, x.as_of_block AS block_number, (x.quote).debt_assets_raw AS debt_raw,
         (x.quote).supply_assets_raw AS supply_raw, x.price_usd, (x.quote).debt_rate_raw * (x.quote).rate_unit AS debt_apr,
-        (x.quote).supply_rate_raw * (x.quote).rate_unit AS supply_apr, NULL::numeric AS net_flow_raw, (x.state).extra, true AS is_head
+        (x.quote).supply_rate_raw * (x.quote).rate_unit AS supply_apr, NULL::numeric AS net_flow_raw,
+        utilization_target(x.accounting, x.state) AS target, true AS is_head
     FROM books(NULL, NULL) x
     WHERE (x.quote).debt_assets_raw IS NOT NULL AND (x.quote).supply_assets_raw IS NOT NULL AND NOT is_internal_book(x.accounting)
     UNION ALL
     SELECT s.chain_id, s.market_key, s.block_number, s.debt_raw, s.supply_raw, s.price_usd, s.debt_apr, s.supply_apr,
-        s.borrowed_raw - s.repaid_raw, NULL, false
+        s.borrowed_raw - s.repaid_raw, s.target_utilization, false
     FROM market_snapshot s WHERE s.debt_raw IS NOT NULL AND s.supply_raw IS NOT NULL
 ) h
 JOIN market m ON m.chain_id = h.chain_id AND m.market_key = h.market_key
 JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
 LEFT JOIN token t ON t.chain_id = m.chain_id AND t.address = m.asset
 LEFT JOIN block b ON b.chain_id = h.chain_id AND b.block_number = h.block_number
-CROSS JOIN LATERAL (SELECT utilization_of(h.debt_raw, h.supply_raw) AS utilization, utilization_formula(m.accounting) AS formula,
-    utilization_target(m.accounting, h.extra) AS target) u;
+CROSS JOIN LATERAL (SELECT utilization_of(h.debt_raw, h.supply_raw) AS utilization, utilization_formula(m.accounting) AS formula, h.target) u;
 
 -- M20: least squares slope of the change of ln(debt in tokens) on the change of the borrow rate, over the kept points.
 CREATE VIEW rate_elasticity AS

@@ -134,7 +134,7 @@ DECLARE
         'supply_apr', 'supply rate, yearly fraction',
         'supply_usd', 'total supply, USD',
         'symbol', 'ERC-20 symbol of the asset',
-        'target_utilization', 'where the rate curve bends; NULL where it is not known, and in snapshots of Compound',
+        'target_utilization', 'where the rate curve bends; NULL where it is not known',
         'top_10_share', 'share of the ten largest',
         'top_1_share', 'share of the largest',
         'total_usd', 'sum over owners, USD',
