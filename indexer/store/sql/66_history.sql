@@ -397,6 +397,34 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM migrated g
     WHERE p_deployments IS NULL OR g.deployment_key = ANY (p_deployments)
     GROUP BY g.market_key, g.deployment_key, g.block_number
+    UNION ALL
+    -- Compound v3 tells supplies and withdrawals only: a debt is a balance below zero, and its moves are the balance's
+    SELECT v.market_key, v.deployment_key, v.block_number, sum(greatest(v.moved, 0)),
+        greatest(sum(greatest(-v.moved, 0)) - coalesce((
+            SELECT sum(m.amount) FROM moved m
+            WHERE m.block_number = v.block_number AND m.market_key = v.market_key AND m.transaction_type = 'liquidation'), 0), 0),
+        0, 0, 0, 0
+    FROM (
+        SELECT c.market_key, k.deployment_key, c.block_number,
+            div((c.shares_raw - coalesce(o.shares_raw, 0)) * s.debt_index_raw, 1e15) AS moved
+        FROM market k
+        JOIN position_change c ON c.chain_id = k.chain_id AND c.market_key = k.market_key AND c.side = 'debt'
+            AND c.block_number > p_from AND c.block_number <= p_to
+        CROSS JOIN LATERAL (
+            SELECT x.debt_index_raw FROM market_state x
+            WHERE x.chain_id = c.chain_id AND x.market_key = c.market_key AND x.block_number <= c.block_number
+            ORDER BY x.block_number DESC LIMIT 1
+        ) s
+        LEFT JOIN LATERAL (
+            SELECT x.shares_raw FROM position_change x
+            WHERE x.chain_id = c.chain_id AND x.market_key = c.market_key AND x.account = c.account AND x.side = c.side
+              AND (x.block_number, x.log_index, x.leg) < (c.block_number, c.log_index, c.leg)
+            ORDER BY x.block_number DESC, x.log_index DESC, x.leg DESC LIMIT 1
+        ) o ON true
+        WHERE k.chain_id = p_chain AND k.accounting = 'comet'
+          AND (p_deployments IS NULL OR k.deployment_key = ANY (p_deployments))
+    ) v
+    GROUP BY v.market_key, v.deployment_key, v.block_number
 $$;
 
 -- Quantities and prices of each market as of two blocks, and what moved its debt between them: what M4 decomposes.
