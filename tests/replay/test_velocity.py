@@ -194,11 +194,11 @@ def test_what_is_undone_is_computed_anew(migrated_database: Callable[[], str]) -
         with psycopg.connect(url) as db:
             return json.dumps({t: sorted(map(str, db.execute(f"SELECT * FROM {t}"))) for t in tables})
 
-    hourly = settings_of(DEMO).model_copy(update={"snapshot_interval": "1h"})
+    chain = settings_of(DEMO)
     straight, odd = migrated_database(), migrated_database()
-    follow_chain(hourly, straight, to="latest", replay=DEMO)
+    follow_chain(chain, straight, to="latest", replay=DEMO)
     for stop in (7, 61, 62, 137, "latest"):
-        follow_chain(hourly, odd, to=stop, replay=DEMO)  # type: ignore[arg-type]
+        follow_chain(chain, odd, to=stop, replay=DEMO)  # type: ignore[arg-type]
     assert rows(odd) == rows(straight)
-    rebuild(hourly, odd, from_block=101)
+    rebuild(chain, odd, from_block=101)
     assert rows(odd) == rows(straight)

@@ -360,8 +360,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ),
     voluntary AS (
         SELECT m.block_number, m.tx_index, m.token, m.borrower, m.deployment_key, m.market_key,
-            sum(m.amount) FILTER (WHERE m.transaction_type = 'borrow') AS borrowed,
-            sum(m.amount) FILTER (WHERE m.transaction_type <> 'borrow') AS repaid
+            coalesce(sum(m.amount) FILTER (WHERE m.transaction_type = 'borrow'), 0) AS borrowed,
+            coalesce(sum(m.amount) FILTER (WHERE m.transaction_type <> 'borrow'), 0) AS repaid
         FROM moved m
         WHERE m.transaction_type IN ('borrow', 'repay', 'repay_with_atokens')
           AND NOT EXISTS (SELECT FROM own o WHERE o.block_number = m.block_number AND o.log_index = m.log_index)
