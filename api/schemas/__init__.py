@@ -21,6 +21,15 @@ from api.schemas.common import (
     Time,
     Whole,
 )
+from api.schemas.history import (
+    BadDebt,
+    Concentration,
+    LeverageByScope,
+    LeverageDistribution,
+    LeverageVelocity,
+    Utilization,
+    ValueLocked,
+)
 from api.schemas.rows import (
     AccountLeverage,
     AtRisk,
@@ -47,7 +56,9 @@ __all__ = [
     "AccountStatus",
     "Address",
     "AtRisk",
+    "BadDebt",
     "ChainStatus",
+    "Concentration",
     "Data",
     "Deployment",
     "Envelope",
@@ -56,6 +67,9 @@ __all__ = [
     "Hash",
     "Health",
     "Healthz",
+    "LeverageByScope",
+    "LeverageDistribution",
+    "LeverageVelocity",
     "Liquidation",
     "Market",
     "Meta",
@@ -73,5 +87,7 @@ __all__ = [
     "Status",
     "StatusEnvelope",
     "Time",
+    "Utilization",
+    "ValueLocked",
     "Whole",
 ]

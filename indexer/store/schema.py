@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlalchemy import Index, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store import schema_exposure, schema_links, schema_perps, schema_stream
+from indexer.store import schema_exposure, schema_history, schema_links, schema_perps, schema_stream
 from indexer.store.columns import (
     U256,
     BigInteger,
@@ -336,7 +336,7 @@ protocol_leverage_snapshot = Table(
 )  # fmt: skip
 
 BY_BUCKET: tuple[Table, ...] = (
-    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, schema_perps.perp_market_snapshot,
+    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, *schema_history.TABLES, schema_perps.perp_market_snapshot,
 )  # fmt: skip
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 

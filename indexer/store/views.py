@@ -6,6 +6,7 @@ Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
          those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account, and
          `<accounting>_interest`, `<slug>_perps` and `<slug>_liquidations` of a perp venue (`store/sql/25_perps.sql`)
+         `is_internal_book`, of accountings that have a function `<accounting>_internal()`
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def dispatch(accountings: str) -> str:
     perps = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_perps\(", accountings, re.MULTILINE)))
     perp_markets = " UNION ALL ".join(f"SELECT * FROM {name}_perps(p_chain, p_block)" for name in perps)
     liquidations = " UNION ALL ".join(f"SELECT * FROM {name}_liquidations(p_chain, p_first, p_last)" for name in perps)
+    internal = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_internal\(", accountings, re.MULTILINE)))
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
     each = [f"SELECT * FROM {name}_legs(p_chain, p_block, only_account(p_accounts))" for name in legs]
@@ -145,6 +147,14 @@ CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF acc
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {union.format(account="")}
 $$;
+
+-- Accountings that say who is how healthy, each with a function <accounting>_health.
+CREATE FUNCTION lending_accountings() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN ARRAY[{", ".join(f"'{name}'" for name in healths)}]::text[];
+
+-- Books that a protocol keeps for itself (Maker's internal DAI and system debt): nobody's loan, no token held.
+CREATE FUNCTION is_internal_book(accounting text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN accounting = ANY (ARRAY[{", ".join(f"'{name}'" for name in internal)}]::text[]);
 
 CREATE FUNCTION account_health_of(p_chain bigint, p_block bigint, p_account bytea) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

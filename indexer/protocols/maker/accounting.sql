@@ -66,6 +66,10 @@ BEGIN
     RETURN q;
 END $$;
 
+-- The Vat's own books: internal DAI is a claim within the Vat and system debt nobody's loan.
+CREATE FUNCTION maker_dai_internal() RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN true;
+
 -- One row per urn of an ilk. The Vat's own test, in RAD: unsafe when art * rate > ink * spot (and spot > 0 to bite).
 --   max_borrow_raw = floor(ink * spot / 1e27), debt_raw = ceil(art * rate / 1e27), both in DAI
 --   health_factor_raw = floor(ink * spot * 1e18 / (art * rate)): needs no price, spot is price / mat already
