@@ -29,7 +29,7 @@ from indexer.store.columns import (
     log_index,
 )  # fmt: skip
 
-metadata = MetaData(
+metadata: MetaData = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -354,8 +354,10 @@ BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
 TRUTH = (block, raw_log, node_read)
 """Never derived: what the nodes said."""
 
+from indexer.store.schema_cascade import CASCADES  # noqa: E402  it needs `metadata`
+
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *BY_BUCKET,
+    account_setting, action, perp_action, *CASCADES, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
