@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents (`application/problem+json`).
 
     status  type                     when
-    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, outside-coverage, header-not-kept, not-found
+    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-simulation, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
     413     body-too-large
     422     bad-parameter            `errors` names each parameter at fault

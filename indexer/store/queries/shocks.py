@@ -43,7 +43,7 @@ SELECT m.deployment_key::text || ' e-mode ' || c.key, '0x' || encode(m.asset, 'h
 FROM aave_emode(%(chain_id)s, %(block)s) e
 JOIN market m ON m.chain_id = e.chain_id AND m.market_key = e.market_key
 CROSS JOIN LATERAL jsonb_each(e.rules) c
-WHERE coalesce(c.value ->> 4, '') NOT ILIKE '%%stable%%'
+WHERE strpos(lower(coalesce(c.value ->> 4, '')), 'stable') = 0
 """
 
 
