@@ -92,6 +92,9 @@ def answer(connection: Connection[Any], chain_id: int, block: int, asked: Questi
     if absent:
         raise BadRequest(f"assets: no borrower has {', '.join(absent)} as collateral or debt at block {block}")
     start = start_prices(legs)
+    unpriced = sorted(asset for asset in set(asked.shocks) | set(asked.depth) if not start[place[asset]] > 0)
+    if unpriced:
+        raise BadRequest(f"assets: {', '.join(unpriced)} has no price at block {block}")
     shocks = np.zeros(len(legs.assets))
     given = np.zeros(len(legs.assets), np.bool_)
     for asset, shock in asked.shocks.items():

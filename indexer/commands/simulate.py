@@ -27,15 +27,16 @@ def simulate(
     with database(settings) as url, connect(url) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         at = _head(connection, chain) if block is None else block
-        known = simulations.assets(connection, chain.chain_id, at)
-        for part in ("shocks", "depth"):
-            body[part] = {_named(known, f"--{part.rstrip('s')}", name): value for name, value in body[part].items()}
         try:
-            found = answer(connection, chain.chain_id, at, question_of(body))
+            connection.execute("SELECT assert_covered(%s, %s)", (chain.chain_id, at))
         except psycopg.Error as error:
             if error.sqlstate not in ("LV001", "LV002"):
                 raise
             raise BadRequest(f"--block {at}: {error.diag.message_primary}; {error.diag.message_hint}") from None
+        known = simulations.assets(connection, chain.chain_id, at)
+        for part in ("shocks", "depth"):
+            body[part] = {_named(known, f"--{part.rstrip('s')}", name): value for name, value in body[part].items()}
+        found = answer(connection, chain.chain_id, at, question_of(body))
     if output is None:
         show(found.result, at)
         return

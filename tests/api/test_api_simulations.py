@@ -9,7 +9,7 @@ import pytest
 
 from indexer.simulator import work_one
 from indexer.store.queries import simulations
-from tests.api.conftest import Serve
+from tests.api.conftest import Serve, TestClient
 from tests.api.world import DAI, HEAD, USDC, WETH, XYZ, World
 
 BODY: dict[str, Any] = {"shocks": {"WETH": -0.5}, "depth": {"WETH": 1_000_000}}
@@ -82,15 +82,14 @@ def test_the_same_question_is_computed_once(world: World, serve: Serve) -> None:
         ({"typo": 1}, "typo", "not permitted"),
     ],
 )
-def test_what_makes_no_sense_is_refused(world: World, serve: Serve, changes: dict[str, Any], parameter: str, told: str) -> None:  # fmt: skip
-    refused = ask(serve(world), **changes)
+def test_what_makes_no_sense_is_refused(client: TestClient, changes: dict[str, Any], parameter: str, told: str) -> None:
+    refused = ask(client, **changes)
     assert refused.status_code == 422, refused.text
     assert refused.headers["Content-Type"] == "application/problem+json"
     problem = refused.json()
     assert problem["type"] == "urn:leverage:problem:bad-parameter"
     assert problem["errors"][0]["in"] == "body" and problem["errors"][0]["parameter"] == parameter
     assert told in problem["detail"]
-    assert world.connection.execute("SELECT count(*) FROM cascade_runs").fetchone() == (0,)
 
 
 def test_unknown_protocols_and_simulations(world: World, serve: Serve) -> None:
@@ -104,14 +103,13 @@ def test_unknown_protocols_and_simulations(world: World, serve: Serve) -> None:
 
 
 def test_what_only_the_books_can_tell_fails_with_a_reason(world: World, serve: Serve) -> None:
-    """XYZ is in a market but no borrower has it with a price."""
+    """XYZ is in a market, and owed, but has no price."""
     client = serve(world)
     place = ask(client, shocks={"XYZ": -0.2}, depth={}).headers["Location"]
     assert work(world)
     done = client.get(place).json()["data"]
-    assert (done["status"], done["error"] is None) in (("failed", False), ("done", True))
-    if done["status"] == "failed":
-        assert XYZ in done["error"]
+    assert done["status"] == "failed" and done["result"] is None
+    assert done["error"] == f"assets: {XYZ} has no price at block {HEAD}"
 
 
 def test_a_reorg_takes_its_simulations(world: World, serve: Serve) -> None:
@@ -166,10 +164,30 @@ def simulations_block(connection: psycopg.Connection[Any]) -> Any:
     return found
 
 
-def test_propagation(world: World, serve: Serve) -> None:
-    """One protocol has no pairs; a second one, by hand, has two."""
+def test_propagation_takes_the_newest_simulation_or_the_one_named(world: World, serve: Serve) -> None:
+    """The world has one protocol with borrowers; half of them are made another's."""
+    world.run("UPDATE deployment SET protocol = 'morpho_blue' WHERE name = 'm1'")
     client = serve(world)
-    assert client.get("/v1/exposure/propagation").json()["data"] == []
+    pairs = client.get("/v1/exposure/propagation").json()["data"]
+    assert [(pair["source"], pair["target"]) for pair in pairs] == [
+        ("aave_v3", "morpho_blue"),
+        ("morpho_blue", "aave_v3"),
+    ]
+    assert all(pair["propagation"] is None and pair["simulation"] is None for pair in pairs)
+    # core: 10 + 1 + 1 WETH at 2000 and 5000 USDC of borrowers (the lender Carol's 700 back nothing); m1: USDC alone
+    assert pairs[0]["collateral_overlap"] == pytest.approx(5000 / 29_000)
+    assert pairs[0]["collateral_overlap_without_stables"] is None  # m1 has no other collateral
+    assert (pairs[0]["shared_owner_debt_usd"], pairs[0]["target_debt_usd"]) == ("0", "595")
+    ids = []
+    for shock in (-0.2, -0.5):
+        ids.append(ask(client, shocks={"WETH": shock}).json()["data"]["id"])
+        assert work(world)
+        world.run("UPDATE cascade_runs SET finished_at = %s WHERE run_id = %s", len(ids), ids[-1])
+    newest = client.get("/v1/exposure/propagation").json()["data"]
+    assert {pair["simulation"] for pair in newest} == {ids[1]}
+    assert [pair["propagation"] for pair in newest] == [0, 0]  # no common asset is shocked
+    first = client.get("/v1/exposure/propagation", params={"simulation": ids[0]}).json()["data"]
+    assert {pair["simulation"] for pair in first} == {ids[0]}
 
 
 def test_a_question_in_symbols_of_two_tokens(world: World, serve: Serve) -> None:
