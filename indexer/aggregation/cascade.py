@@ -141,7 +141,8 @@ class _State:
     def __init__(self, legs: Legs, rules: RuleColumns, nodes: Places, count: int, start: Floats) -> None:
         self.legs, self.rules, self.node, self.nodes = legs, rules, nodes, count
         self.units = np.nan_to_num(legs.units.copy())
-        self.backs = ~legs.is_debt & legs.counts
+        self.debts, self.backs = np.flatnonzero(legs.is_debt), np.flatnonzero(~legs.is_debt & legs.counts)
+        self.ower, self.backer = legs.borrower[self.debts], legs.borrower[self.backs]
         self.repaid, self.bad, self.seized = (np.zeros(len(legs)) for _ in range(3))
         # the weight that reproduces the protocol's own health factor; the threshold where its terms are not known
         debt = legs.debt_usd()
@@ -158,9 +159,9 @@ class _State:
         legs = self.legs
         price = oracle[legs.asset] * self.own_price
         value = self.units * price
-        weighted = totals(legs.borrower[self.backs], (value * self.weight)[self.backs], legs.borrowers)
-        debt = totals(legs.borrower[legs.is_debt], value[legs.is_debt], legs.borrowers)
-        backing = totals(legs.borrower[self.backs], self.units[self.backs], legs.borrowers)
+        weighted = totals(self.backer, value[self.backs] * self.weight[self.backs], legs.borrowers)
+        debt = totals(self.ower, value[self.debts], legs.borrowers)
+        backing = totals(self.backer, self.units[self.backs], legs.borrowers)
         hit = may & liquidatable(self.rules, weighted, debt) & (backing > 0)
         if not hit.any():
             return (
@@ -175,26 +176,27 @@ class _State:
         self._pairs(hit & ~self.rules.whole, value, health, debt, repaid, taken)
         self._whole(hit & self.rules.whole, value, health, debt, repaid, taken)
         self.units = self.units - repaid - taken
-        backing = totals(legs.borrower[self.backs], self.units[self.backs], legs.borrowers)
-        gone = legs.is_debt & (hit & (backing == 0))[legs.borrower]
-        bad = np.where(gone, self.units, 0)
+        backing = totals(self.backer, self.units[self.backs], legs.borrowers)
+        bad = np.zeros(len(legs))
+        gone = self.debts[(hit & (backing == 0))[self.ower]]
+        bad[gone] = self.units[gone]
         self.units -= bad
         self.repaid += repaid
         self.bad += bad
         self.seized += taken
-        node = self.node[legs.borrower]
+        node, owed = self.node[self.ower], price[self.debts]
         return (
             np.bincount(self.node[hit], minlength=self.nodes).astype(np.int64),
-            totals(node, repaid * price, self.nodes),
-            totals(node, bad * price, self.nodes),
-            totals(legs.asset, taken, len(legs.assets)),
+            totals(node, repaid[self.debts] * owed, self.nodes),
+            totals(node, bad[self.debts] * owed, self.nodes),
+            totals(legs.asset[self.backs], taken[self.backs], len(legs.assets)),
         )
 
     def _pairs(self, hit: Flags, value: Floats, health: Floats, debt: Floats, repaid: Floats, taken: Floats) -> None:
         """Of each borrower, repay the largest debt leg against the largest collateral leg."""
         if not hit.any():
             return
-        owing, backing = self._largest(hit, self.legs.is_debt, value), self._largest(hit, self.backs, value)
+        owing, backing = self._largest(hit, self.debts, value), self._largest(hit, self.backs, value)
         who = self.legs.borrower[owing]
         assert np.array_equal(who, self.legs.borrower[backing])
         rules = self.rules.take(who)
@@ -209,20 +211,18 @@ class _State:
         if not hit.any():
             return
         legs = self.legs
-        chosen = hit[legs.borrower]
-        rules = self.rules.take(legs.borrower)
-        bonus = bonus_of(rules, legs.bonus, health[legs.borrower])
-        all_of = chosen & self.backs
-        covers = totals(legs.borrower[all_of], (value / (1 + bonus))[all_of], legs.borrowers)
+        all_of, owed = self.backs[hit[self.backer]], self.debts[hit[self.ower]]
+        who = legs.borrower[all_of]
+        bonus = bonus_of(self.rules.take(who), legs.bonus[all_of], health[who])
+        covers = totals(who, value[all_of] / (1 + bonus), legs.borrowers)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.minimum(covers / debt, 1)
         taken[all_of] = self.units[all_of]
-        owed = chosen & legs.is_debt
         repaid[owed] = self.units[owed] * share[legs.borrower[owed]]
 
-    def _largest(self, hit: Flags, among: Flags, value: Floats) -> Places:
+    def _largest(self, hit: Flags, among: Places, value: Floats) -> Places:
         """Return the leg of most value of each borrower that is hit, in the order of borrowers; ties: the first leg."""
-        places = np.flatnonzero(among & hit[self.legs.borrower] & (self.units > 0))
+        places = among[hit[self.legs.borrower[among]] & (self.units[among] > 0)]
         order = places[np.lexsort((places, -value[places], self.legs.borrower[places]))]
         owner = self.legs.borrower[order]
         return order[np.concatenate(([True], owner[1:] != owner[:-1]))]

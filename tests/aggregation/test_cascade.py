@@ -119,6 +119,17 @@ def test_a_borrower_without_price_is_left_out_and_counted() -> None:
     assert found.unpriced == 1 and found.repaid_usd == 150_000
 
 
+def test_a_supply_without_price_that_does_not_count_changes_nothing() -> None:
+    odd = leg("a", "collateral", "ODD", 10, 1, 0, counts=False)._replace(price_usd=None, value_usd=None)
+    rows = [*simple("a", 100, 150_000, 0.86), odd]
+    found = run(legs_of(rows), 0.5)
+    assert found.unpriced == 0
+    assert found.repaid_usd == pytest.approx(100_000 / 1.05) and found.bad_debt_usd == pytest.approx(
+        150_000 - 100_000 / 1.05
+    )
+    assert found.remaining[2] == 10
+
+
 def test_the_protocols_own_terms_decide() -> None:
     """The books' USD says healthy, the protocol's own oracle does not: it is its word that counts."""
     rows = simple("a", 100, 150_000, 0.86)
