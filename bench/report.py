@@ -73,6 +73,13 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
     if cascade := results.get("cascade"):
         what = f"cascade, {cascade['positions']:,} positions, {cascade['rounds']} rounds, {cascade['liquidations']:,} liquidations"
         yield Line(what, f"{cascade['seconds']:.2f} s", "under 5 s", cascade["seconds"] < 5)
+    if graph := results.get("exposure"):
+        work = graph["owners_seconds"] + graph["system_seconds"] + graph["chains_seconds"]
+        figure = f"{graph['owners_seconds']:.2f} s of each owner, {graph['system_seconds']:.2f} s of all together"
+        yield Line(
+            f"cycles, {graph['edges']:,} edges of {graph['owners']:,} owners, {graph['nodes']} protocols", figure
+        )
+        yield Line("the same with chains, to summing the edges", f"{work / graph['floor_seconds']:.0f}x")
 
 
 def terminal(results: dict[str, Any]) -> str:

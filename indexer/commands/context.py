@@ -92,10 +92,16 @@ def serve(settings: Settings, url: str, host: str | None = None, port: int | Non
 
     from indexer.simulator import simulating
 
-    os.environ["LEVERAGE_API_DATABASE"] = url
+    os.environ |= {
+        "LEVERAGE_API_DATABASE": url,
+        "LEVERAGE_API_REQUIRE_KEY": str(settings.api.require_key),
+        "LEVERAGE_API_REQUESTS_PER_MINUTE": str(settings.api.requests_per_minute or 0),
+        "LEVERAGE_API_CORS_ORIGINS": ",".join(settings.api.cors_origins),
+        "LEVERAGE_API_READY_LAG_SECONDS": str(settings.api.ready_lag_seconds or 0),
+    }
     with (
-        stoppable(),
         simulating(url),
+        stoppable(),
     ):  # uvicorn repeats the signal it got when it is done; then nothing more must happen
         uvicorn.run(
             "api.main:from_environment",
