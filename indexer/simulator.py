@@ -64,7 +64,8 @@ def work_one(connection: psycopg.Connection[Any]) -> bool:
         error = str(problem)
     except psycopg.OperationalError:
         raise
-    except Exception as problem:  # a bug of ours must not stop the queue
+    except (psycopg.Error, ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as problem:
+        # a block that is gone, or a bug of ours: neither must stop the queue
         logger.exception("simulation %s", run)
         error = f"internal error: {type(problem).__name__}"
     with connection.transaction():

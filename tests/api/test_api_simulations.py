@@ -132,6 +132,15 @@ def test_the_queue_is_bounded(world: World, serve: Serve, monkeypatch: pytest.Mo
     assert ask(client, path="steps:2").status_code == 202
 
 
+def test_a_role_that_may_not_store_questions(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise psycopg.errors.InsufficientPrivilege("permission denied for table cascade_runs")
+
+    monkeypatch.setattr(simulations, "enqueue", refuse)
+    refused = ask(client)
+    assert refused.status_code == 503 and refused.json()["type"] == "urn:leverage:problem:read-only"
+
+
 def test_a_lost_worker_is_replaced(world: World, serve: Serve) -> None:
     client = serve(world)
     place = ask(client).headers["Location"]
