@@ -70,6 +70,9 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
             "head, beyond the poll", f"p50 {beyond['p50']:.0f} ms, p95 {beyond['p95']:.0f} ms", "p50 under 60 ms", met
         )
         yield Line("head, block available to row committed", f"p50 {total['p50']:.0f} ms, p95 {total['p95']:.0f} ms")
+    if cascade := results.get("cascade"):
+        what = f"cascade, {cascade['positions']:,} positions, {cascade['rounds']} rounds, {cascade['liquidations']:,} liquidations"
+        yield Line(what, f"{cascade['seconds']:.2f} s", "under 5 s", cascade["seconds"] < 5)
     if graph := results.get("exposure"):
         work = graph["owners_seconds"] + graph["system_seconds"] + graph["chains_seconds"]
         figure = f"{graph['owners_seconds']:.2f} s of each owner, {graph['system_seconds']:.2f} s of all together"

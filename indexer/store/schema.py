@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlalchemy import Index, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store import schema_exposure, schema_history, schema_links, schema_perps, schema_stream
+from indexer.store import schema_cascade, schema_exposure, schema_history, schema_links, schema_perps, schema_stream
 from indexer.store.columns import (
     U256,
     BigInteger,
@@ -345,7 +345,7 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *schema_links.BY_BLOCK, *schema_perps.HOURLY, *BY_BUCKET,
+    account_setting, action, perp_action, *schema_cascade.CASCADES, *schema_links.BY_BLOCK, *schema_perps.HOURLY, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 

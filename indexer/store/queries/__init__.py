@@ -16,6 +16,7 @@ from indexer.store.queries import (
     perps,
     positions,
     risk,
+    simulations,
     stream,
 )
 from indexer.store.queries.rows import Key, Keyset, Row, Slice
@@ -36,5 +37,6 @@ __all__ = [
     "perps",
     "positions",
     "risk",
+    "simulations",
     "stream",
 ]
