@@ -118,7 +118,12 @@ $$;
 
 CREATE FUNCTION account_health_of(p_chain bigint, p_block bigint, p_account bytea) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    {union.format(account=", p_account")}
+    {union.format(account=", ARRAY[p_account]")}
+$$;
+
+CREATE FUNCTION account_health_among(p_chain bigint, p_block bigint, p_accounts bytea[]) RETURNS SETOF account_health_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {union.format(account=", p_accounts")}
 $$;
 """
 
