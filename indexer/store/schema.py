@@ -274,6 +274,7 @@ account_setting = Table(
     block_number("block from which it holds", key=True),
     log_index(key=True),
     col("value_raw", U256, "e.g. the e-mode category"),
+    Index("ix_account_setting_chain_id_account", "chain_id", "account"),
     comment="Settings that an account chose, every change; the last row at or below a block holds",
 )  # fmt: skip
 
@@ -359,3 +360,7 @@ BY_BLOCK = (
     account_setting, action, perp_action, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
+
+from indexer.store import schema_risk  # noqa: E402  its tables belong to the same metadata
+
+schema_risk.tables(metadata)

@@ -4,7 +4,8 @@ Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` an
 Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health`,
          and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
-         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account
+         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account, and
+         `<accounting>_levels`, what can lower health factors while nobody touches an account
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ def dispatch(accountings: str) -> str:
     owners = " UNION ALL ".join(f"SELECT * FROM {name}_owned(p_chain, p_block)" for name in owned)
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
+    leveled = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_levels\(", accountings, re.MULTILINE)))
+    levels = "\n    UNION ALL ".join(f"SELECT * FROM {name}_levels(p_chain, p_block)" for name in leveled)
     return f"""
 -- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
 CREATE FUNCTION market_quote_of(accounting text, s market_state, t bigint, b bigint) RETURNS market_quote
@@ -124,6 +127,11 @@ $$;
 CREATE FUNCTION account_health_among(p_chain bigint, p_block bigint, p_accounts bytea[]) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {union.format(account=", p_accounts")}
+$$;
+
+CREATE FUNCTION risk_levels_at(p_chain bigint, p_block bigint) RETURNS SETOF risk_level_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {levels or "SELECT (NULL::risk_level_row).* WHERE false"}
 $$;
 """
 

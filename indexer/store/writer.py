@@ -95,6 +95,7 @@ class Writer:
                 "market_state": ("market_key", markets), "param": ("subject", both), "account_setting": ("subject", both),
                 "action": ("deployment_key", of_protocol), "perp_action": ("deployment_key", of_protocol),
                 "protocol_leverage_snapshot": ("deployment_key", of_protocol), "market": ("deployment_key", of_protocol),
+                **{f"risk_{table}": ("deployment_key", of_protocol) for table in ("head", "head_state", "pressure", "level")},
             }  # fmt: skip
             for table, (column, keys) in chosen.items():
                 self.connection.execute(

@@ -186,3 +186,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     JOIN market m ON m.chain_id = h.chain_id AND m.market_key = h.market_key
     JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
 $$;
+
+-- The market's own oracle, and assets per debt share as stored. Between two accruals a debt grows at most at Morpho's highest
+-- rate, 800 % a year (AdaptiveCurveIrm: four times 200 %; FixedRateIrm.MAX_BORROW_RATE), so no curve has to be computed here.
+CREATE FUNCTION morpho_levels(p_chain bigint, p_block bigint) RETURNS SETOF risk_level_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT b.chain_id, b.deployment_key, b.market_key, 'market', b.price_raw, NULL::numeric,
+        ratio(((b.state).debt_assets_raw + 1) * 1000000, (b.state).debt_shares_raw + 1000000),
+        CASE WHEN (b.state).regime = 'none' THEN 0 ELSE 8 END::numeric, 1::numeric
+    FROM stored_books(p_chain, p_block, 'morpho') b
+    WHERE (b.state).debt_shares_raw > 0
+$$;
