@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from indexer.aggregation.pressure import Level, became_known, highest_unit, step_pressure, worst_safe_until
 
@@ -85,9 +86,10 @@ def undo(connection: Connection, chain_id: int, ancestor: int) -> None:
         "SELECT block_timestamp FROM block WHERE chain_id = %s AND block_number = %s", (chain_id, ancestor)
     ).fetchone()
     if header is None:  # nothing is known of that block: build anew
-        for table in ("risk_head", "risk_head_state", "risk_pressure", "risk_level"):
-            connection.execute(psycopg.sql.SQL("DELETE FROM {} WHERE chain_id = %s").format(
-                psycopg.sql.Identifier(table)), (chain_id,))  # fmt: skip
+        from indexer.store.schema_risk import AT_HEAD  # SQLAlchemy: not at every start
+
+        for table in AT_HEAD:
+            connection.execute(sql.SQL("DELETE FROM {} WHERE chain_id = %s").format(sql.Identifier(table)), (chain_id,))
         return
     # closed rows above it too: their accounts may owe again
     connection.execute(

@@ -16,6 +16,9 @@ from indexer.store.columns import U256, BigInteger, Boolean, Bytes, Integer, Key
 Exact: TypeEngine[Any] = Numeric()
 Texts: TypeEngine[Any] = ARRAY(Text)
 
+AT_HEAD = ("risk_head", "risk_head_state", "risk_pressure", "risk_level")
+"""Kept up with the head and rebuilt from nothing at any time; what they hold depends on which heads were seen."""
+
 
 def tables(metadata: MetaData) -> None:
     """Declare the tables of this slice."""

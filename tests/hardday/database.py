@@ -9,9 +9,11 @@ import psycopg
 from psycopg import sql
 
 from indexer.store.schema import metadata
+from indexer.store.schema_risk import AT_HEAD
 
-OPERATION = {"reorg"}
-"""Tables that log what happened to this process, not what the chain says."""
+OPERATION = {"reorg", *AT_HEAD}
+"""Tables that log what happened to this process, not what the chain says; those kept at the head have tests of their own
+(tests/measures/test_risk_head.py), as quiet rows are of the blocks that this process saw at the head."""
 
 WALL_CLOCK = {("chain", "seen_at")}
 
