@@ -67,16 +67,44 @@ def at_step(connection: Connection, step: Committed) -> None:
     if not keys:
         return
     chain, last = step.chain_id, step.last
+    ways = _accountings(connection, chain, keys)
     since = _since(connection, chain, keys)
-    told = _take_levels(connection, chain, last, keys, since)
+    told = _take_levels(connection, chain, last, keys, since, ways.levels)
     accounts = None if since is None else _changed(connection, chain, keys, since, last, told)
-    _write(connection, chain, last, keys, accounts)
+    _write(connection, chain, last, keys, accounts, ways.risks)
     connection.execute(
         "INSERT INTO risk_head_state (chain_id, deployment_key, block_number, block_timestamp, is_current) "
         "SELECT %(chain)s, k, %(block)s, block_time_of(%(chain)s, %(block)s), true FROM unnest(%(keys)s::bigint[]) k "
         "ON CONFLICT (chain_id, deployment_key) DO UPDATE SET block_number = excluded.block_number, "
         "block_timestamp = excluded.block_timestamp, is_current = true",
         {"chain": chain, "block": last, "keys": keys},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """SQL functions of the accountings that these deployments have: `<accounting>_risk`, `<accounting>_levels`."""
+
+    risks: list[str]
+    levels: list[str]
+
+
+def _accountings(connection: Connection, chain: int, keys: list[int]) -> Ways:
+    rows = connection.execute(
+        "SELECT a.accounting, to_regproc(a.accounting || '_risk') IS NOT NULL, "
+        "to_regproc(a.accounting || '_levels') IS NOT NULL "
+        "FROM (SELECT DISTINCT accounting FROM market WHERE chain_id = %s AND deployment_key = ANY(%s)) a ORDER BY 1",
+        (chain, keys),
+    ).fetchall()
+    return Ways(
+        [f"{name}_risk" for name, risk, _ in rows if risk], [f"{name}_levels" for name, _, level in rows if level]
+    )
+
+
+def _union(functions: list[str], arguments: LiteralString) -> sql.Composable:
+    """All rows of several functions of the same shape."""
+    return sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT * FROM {}(" + arguments + ")").format(sql.Identifier(name)) for name in functions
     )
 
 
@@ -123,7 +151,9 @@ class Told:
     known: frozenset[Scope]
 
 
-def _take_levels(connection: Connection, chain: int, last: int, keys: list[int], since: Since | None) -> Told:
+def _take_levels(
+    connection: Connection, chain: int, last: int, keys: list[int], since: Since | None, functions: list[str]
+) -> Told:
     """Add the step's pressure to every scope, and keep the levels that the next step is measured from."""
     before: dict[Scope, dict[str, Level]] = {}
     now: dict[Scope, dict[str, Level]] = {}
@@ -133,9 +163,11 @@ def _take_levels(connection: Connection, chain: int, last: int, keys: list[int],
         "WHERE chain_id = %s AND deployment_key = ANY(%s)", (chain, keys),
     ):  # fmt: skip
         before.setdefault((key, scope), {})[item] = Level(*level)
-    for key, scope, item, *level, unit in connection.execute(
-        "SELECT deployment_key, scope, item, collateral_level, debt_level, growth_level, debt_rate, unit_value "
-        "FROM risk_levels_at(%s, %s) WHERE deployment_key = ANY(%s)", (chain, last, keys),
+    for key, scope, item, *level, unit in _rows(
+        connection,
+        "SELECT l.deployment_key, l.scope, l.item, l.collateral_level, l.debt_level, l.growth_level, l.debt_rate, l.unit_value "
+        "FROM ({}) l WHERE l.deployment_key = ANY(%(keys)s)",
+        functions, "%(chain)s, %(block)s", {"chain": chain, "block": last, "keys": keys},
     ):  # fmt: skip
         now.setdefault((key, scope), {})[item] = Level(*level)
         units.setdefault((key, scope), []).append(unit)
@@ -171,6 +203,18 @@ def _take_levels(connection: Connection, chain: int, last: int, keys: list[int],
         )
     }
     return Told(pressure, frozenset(known))
+
+
+def _rows(
+    connection: Connection,
+    query: LiteralString,
+    functions: list[str],
+    arguments: LiteralString,
+    parameters: dict[str, Any],
+) -> list[tuple[Any, ...]]:
+    if not functions:
+        return []
+    return connection.execute(sql.SQL(query).format(_union(functions, arguments)), parameters).fetchall()
 
 
 def _finite(pressure: float) -> float:
@@ -279,7 +323,7 @@ SELECT r.chain_id, r.deployment_key, coalesce(r.market_key, 0), unhex(r.account)
     r.project, r.version, r.deployment, r.market_id, r.owner, r.health_factor, r.health_factor_raw, r.is_liquidatable,
     r.collateral_usd, r.debt_usd, r.collateral_assets, r.debt_assets, r.emode, r.pair_class, r.status, r.price_usd,
     r.liquidation_price_usd, r.distance, r.first_eligible_drop, r.loss_boundary_drop, r.liquidation_bonus, r.is_toxic
-FROM liquidation_risk_among(%(chain)s, %(block)s, %(accounts)s::bytea[]) r
+FROM ({}) r
 LEFT JOIN risk_pressure p ON p.chain_id = r.chain_id AND p.deployment_key = r.deployment_key
     AND p.scope = coalesce(r.market_key, 0)
 WHERE r.deployment_key = ANY(%(keys)s)
@@ -290,18 +334,21 @@ REPLACED: Final[LiteralString] = ", ".join(
 )
 
 
-def _write(connection: Connection, chain: int, block: int, keys: list[int], accounts: list[bytes] | None) -> None:
+def _write(
+    connection: Connection, chain: int, block: int, keys: list[int], accounts: list[bytes] | None, functions: list[str]
+) -> None:
     """Write the rows of accounts (None: of everybody) as of a block, and close those that owe nothing any more."""
     parameters = {"chain": chain, "block": block, "keys": keys, "accounts": accounts}
     final = "(SELECT coalesce(finalized_block, -1) FROM chain WHERE chain_id = %(chain)s)"
     connection.execute(
         f"DELETE FROM risk_head WHERE chain_id = %(chain)s AND NOT is_open AND as_of_block <= {final}", parameters
     )
-    if accounts is not None and not accounts:
+    if (accounts is not None and not accounts) or not functions:
         return
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS new_risk_head (LIKE risk_head) ON COMMIT DELETE ROWS")
     connection.execute("TRUNCATE new_risk_head")
-    connection.execute(f"INSERT INTO new_risk_head ({COLUMNS}) {ROWS}", parameters, prepare=False)
+    rows = sql.SQL(ROWS).format(_union(functions, "%(chain)s, %(block)s, %(accounts)s::bytea[]"))
+    connection.execute(sql.SQL(f"INSERT INTO new_risk_head ({COLUMNS}) ") + rows, parameters, prepare=False)
     connection.execute(
         "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
         "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "

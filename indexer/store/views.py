@@ -68,7 +68,23 @@ def render(root: Path = ROOT) -> str:
     rules = sorted((root / "families").glob("*.sql")) + sorted((root / "protocols").glob("*/*.sql"))
     accountings = "\n".join(path.read_text() for path in rules)
     parts = [path.read_text() for path in functions]
-    return "\n".join([*parts, accountings, dispatch(accountings), *(path.read_text() for path in views)])
+    alone = risk_of_one(accountings, "\n".join(parts))
+    return "\n".join([*parts, accountings, dispatch(accountings), alone, *(path.read_text() for path in views)])
+
+
+def risk_of_one(accountings: str, shared: str) -> str:
+    """Return SQL of `<accounting>_risk`: `liquidation_risk_among` of one accounting alone.
+
+    A head block asks only the accountings of its chain: planning all of them takes longer than their work.
+    """
+    found = re.search(r"^CREATE FUNCTION liquidation_risk_among\(.*?^\$\$;$", shared, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return ""
+    healths = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_health\(", accountings, re.MULTILINE)))
+    return "\n\n".join(
+        found[0].replace("liquidation_risk_among(", f"{name}_risk(").replace("account_health_among(", f"{name}_health(")
+        for name in healths
+    )
 
 
 def dispatch(accountings: str) -> str:

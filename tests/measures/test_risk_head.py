@@ -66,7 +66,9 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(risk, "EDGE", Decimal("1.05"))
 
 
-@pytest.mark.parametrize(("name", "since", "blocks"), [("multi", 0.55, 13), ("aave_v36", 0.6, 11), ("morpho_blue", 0.3, 11)])
+@pytest.mark.parametrize(
+    ("name", "since", "blocks"), [("multi", 0.55, 13), ("aave_v36", 0.6, 11), ("morpho_blue", 0.3, 11)]
+)
 def test_after_every_step(
     name: str, since: float, blocks: int, recordings: Path, migrated_database: Callable[[], str], strict: None,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,9 +96,7 @@ def test_after_every_step(
 @pytest.mark.parametrize(
     ("depth", "length", "keep"), [(1, 2, everything), (5, 6, only_morpho), (9, 10, only_aave), (30, 31, everything)]
 )
-def test_after_a_reorg(
-    depth: int, length: int, keep: Keep, migrated_database: Callable[[], str], strict: None
-) -> None:
+def test_after_a_reorg(depth: int, length: int, keep: Keep, migrated_database: Callable[[], str], strict: None) -> None:
     """The rows of the old branch are looked at again, also those of accounts that it had closed."""
     story, url = Story(150), migrated_database()
     with serve(story) as node, Following(settings(node), url) as indexer:
