@@ -265,6 +265,58 @@ def sql(context: typer.Context, config: ConfigFile = None) -> None:
     raise typer.Exit(body(_settings(context, config), context.args))
 
 
+@app.command()
+def reader(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the role.")],
+    timeout: Annotated[int, typer.Option("--timeout", min=1, max=86_400, help="Longest query, seconds.")] = 60,
+    config: ConfigFile = None,
+) -> None:
+    """Make a read-only SQL role with a statement timeout, and print how to connect. Again: a new password."""
+    from indexer.commands.access import create_reader
+
+    create_reader(_settings(context, config), name, timeout)
+
+
+key = typer.Typer(help="Keys of the HTTP API.", no_args_is_help=True)
+app.add_typer(key, name="key")
+
+
+@key.command("create")
+def key_create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    per_minute: Annotated[
+        int | None, typer.Option("--per-minute", min=1, help="Requests a minute; any number when left out.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+) -> None:  # fmt: skip
+    """Make a key and print it. It is shown this once."""
+    from indexer.commands.access import create_key
+
+    create_key(_settings(context, config), name, per_minute)
+
+
+@key.command("list")
+def key_list(context: typer.Context, config: ConfigFile = None) -> None:
+    """List keys by name, without the keys themselves."""
+    from indexer.commands.access import list_keys
+
+    list_keys(_settings(context, config))
+
+
+@key.command("revoke")
+def key_revoke(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    config: ConfigFile = None,
+) -> None:
+    """End a key; the API forgets it within seconds."""
+    from indexer.commands.access import revoke_key
+
+    revoke_key(_settings(context, config), name)
+
+
 @app.command("new-protocol")
 def new_protocol(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="Name of the three folders, e.g. spark_v1.")],

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from indexer.measures import leverage, risk
+from indexer.measures import leverage, risk, stream
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -57,7 +57,8 @@ class Committed:
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval,)
 """In order: a later one may read what an earlier one wrote."""
 
-AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (risk.at_step,)
+AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (risk.at_step, stream.at_step)
+"""In order; `stream` last, which tells what the others have written."""
 
 UNDO: tuple[Callable[[Connection, int, int], None], ...] = (risk.undo,)
 """Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not

@@ -361,6 +361,4 @@ BY_BLOCK = (
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 
-from indexer.store import schema_risk  # noqa: E402  its tables belong to the same metadata
-
-schema_risk.tables(metadata)
+from indexer.store import schema_risk, schema_stream  # noqa: E402, F401  the tables of one subject each, in `metadata` from here on

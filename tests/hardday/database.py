@@ -11,7 +11,7 @@ from psycopg import sql
 from indexer.store.schema import metadata
 from indexer.store.schema_risk import AT_HEAD
 
-OPERATION = {"reorg", *AT_HEAD}
+OPERATION = {"api_key", "reorg", "stream_message", *AT_HEAD}
 """Tables that log what happened to this process, not what the chain says; those kept at the head have tests of their own
 (tests/measures/test_risk_head.py), as quiet rows are of the blocks that this process saw at the head."""
 

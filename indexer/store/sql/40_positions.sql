@@ -89,6 +89,8 @@ RETURNS TABLE (
     oracle_price_raw numeric, oracle_unit_raw numeric, oracle_quote text, regime text
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    -- materialized: however few balances the planner expects, a market's books are computed once
+    WITH book AS MATERIALIZED (SELECT * FROM books(p_chain, p_block, p_accounts, p_accounting))
     SELECT
         b.chain_id, b.deployment_key, b.market_key, b.as_of_block, b.as_of_time,
         b.protocol, b.project, b.version, b.deployment, b.market_id, b.accounting,
@@ -116,7 +118,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_usd ELSE b.price_usd END,
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_block ELSE b.price_block END,
         b.oracle_price_raw, b.oracle_unit_raw, b.oracle_quote, (b.state).regime
-    FROM books(p_chain, p_block, p_accounts, p_accounting) b
+    FROM book b
     JOIN position p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
     LEFT JOIN LATERAL (
         SELECT c.shares_raw, c.is_collateral, c.basis_raw, c.extra, c.block_number
