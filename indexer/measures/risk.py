@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from indexer.aggregation.pressure import Level, became_known, highest_unit, step_pressure, worst_safe_until
+from indexer.measures import risk_pairs as pairs
 
 if TYPE_CHECKING:
     from indexer.measures import Committed
@@ -71,7 +72,8 @@ def at_step(connection: Connection, step: Committed) -> None:
     since = _since(connection, chain, keys)
     told = _take_levels(connection, chain, last, keys, since, ways.levels)
     accounts = None if since is None else _changed(connection, chain, keys, since, last, told)
-    _write(connection, chain, last, keys, accounts, ways.risks)
+    _write(connection, chain, last, keys, accounts, ways)
+    pairs.fill(connection, chain, last, keys)
     connection.execute(
         "INSERT INTO risk_head_state (chain_id, deployment_key, block_number, block_timestamp, is_current) "
         "SELECT %(chain)s, k, %(block)s, block_time_of(%(chain)s, %(block)s), true FROM unnest(%(keys)s::bigint[]) k "
@@ -83,22 +85,22 @@ def at_step(connection: Connection, step: Committed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """SQL functions of the accountings that these deployments have: `<accounting>_risk`, `<accounting>_levels`."""
+    """SQL functions of the accountings that these deployments have: `<accounting>_risk`, `_levels`, `_legs`."""
 
     risks: list[str]
     levels: list[str]
+    legs: list[str]
 
 
 def _accountings(connection: Connection, chain: int, keys: list[int]) -> Ways:
     rows = connection.execute(
         "SELECT a.accounting, to_regproc(a.accounting || '_risk') IS NOT NULL, "
-        "to_regproc(a.accounting || '_levels') IS NOT NULL "
+        "to_regproc(a.accounting || '_levels') IS NOT NULL, to_regproc(a.accounting || '_legs') IS NOT NULL "
         "FROM (SELECT DISTINCT accounting FROM market WHERE chain_id = %s AND deployment_key = ANY(%s)) a ORDER BY 1",
         (chain, keys),
     ).fetchall()
-    return Ways(
-        [f"{name}_risk" for name, risk, _ in rows if risk], [f"{name}_levels" for name, _, level in rows if level]
-    )
+    kinds = ("_risk", "_levels", "_legs")
+    return Ways(*([row[0] + kind for row in rows if row[at]] for at, kind in enumerate(kinds, 1)))
 
 
 def _union(functions: list[str], arguments: LiteralString) -> sql.Composable:
@@ -308,6 +310,8 @@ def _columns(scopes: Iterable[Scope]) -> dict[str, object]:
 
 # --------------------------------------------------------------------------------------------------------- rows
 
+OF_ACCOUNTS: Final[LiteralString] = "%(chain)s, %(block)s, %(accounts)s::bytea[]"
+
 COLUMNS: Final[LiteralString] = """
 chain_id, deployment_key, scope, account, is_open, as_of_block, as_of_time, safe_until, project, version, deployment, market_id,
 owner, health_factor, health_factor_raw, is_liquidatable, collateral_usd, debt_usd, collateral_assets, debt_assets, emode,
@@ -329,13 +333,44 @@ LEFT JOIN risk_pressure p ON p.chain_id = r.chain_id AND p.deployment_key = r.de
 WHERE r.deployment_key = ANY(%(keys)s)
 """
 
+LATER: Final[LiteralString] = """
+liquidation_prices, best_debt_asset, best_collateral_asset, max_repay_raw, seize_raw, max_repay_usd, est_profit_usd,
+health_factor_after, blocked_reason, oracle_block
+"""
+"""Columns that are filled in after the row is there; a row that is written again begins without them."""
+
 REPLACED: Final[LiteralString] = ", ".join(
-    f"{name.strip()} = excluded.{name.strip()}" for name in COLUMNS.split(",")[4:]
+    f"{name.strip()} = excluded.{name.strip()}" for name in f"{COLUMNS}, {LATER}".split(",")[4:]
 )
+
+PRICES: Final[LiteralString] = """
+UPDATE new_risk_head n SET liquidation_prices = x.prices
+FROM (
+    SELECT a.deployment_key, coalesce(a.market_key, 0) AS scope, a.account,
+        jsonb_object_agg(hex(a.asset), jsonb_build_object('price_usd', a.price::text,
+            'direction', CASE WHEN a.own > 0 THEN 'down' ELSE 'up' END)) AS prices
+    FROM (
+        SELECT b.*, liquidation_price(b.price_usd, b.own, CASE WHEN count(*) OVER w = count(b.own) OVER w
+            THEN sum(b.own) OVER w END) AS price
+        FROM (
+            SELECT l.deployment_key, l.market_key, l.account, l.asset, max(l.price_usd) AS price_usd,
+                CASE WHEN bool_or((l.side = 'debt' OR l.counts) AND l.decides_raw IS NULL) THEN NULL
+                     ELSE sum(CASE WHEN l.side = 'debt' THEN -l.decides_raw WHEN l.counts THEN l.decides_raw ELSE 0 END)
+                END AS own
+            FROM ({}) l
+            GROUP BY l.deployment_key, l.market_key, l.account, l.asset
+        ) b
+        WINDOW w AS (PARTITION BY b.deployment_key, b.market_key, b.account)
+    ) a
+    WHERE a.price IS NOT NULL
+    GROUP BY a.deployment_key, a.market_key, a.account
+) x
+WHERE x.deployment_key = n.deployment_key AND x.scope = n.scope AND x.account = n.account
+"""
 
 
 def _write(
-    connection: Connection, chain: int, block: int, keys: list[int], accounts: list[bytes] | None, functions: list[str]
+    connection: Connection, chain: int, block: int, keys: list[int], accounts: list[bytes] | None, ways: Ways
 ) -> None:
     """Write the rows of accounts (None: of everybody) as of a block, and close those that owe nothing any more."""
     parameters = {"chain": chain, "block": block, "keys": keys, "accounts": accounts}
@@ -343,12 +378,14 @@ def _write(
     connection.execute(
         f"DELETE FROM risk_head WHERE chain_id = %(chain)s AND NOT is_open AND as_of_block <= {final}", parameters
     )
-    if (accounts is not None and not accounts) or not functions:
+    if (accounts is not None and not accounts) or not ways.risks:
         return
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS new_risk_head (LIKE risk_head) ON COMMIT DELETE ROWS")
     connection.execute("TRUNCATE new_risk_head")
-    rows = sql.SQL(ROWS).format(_union(functions, "%(chain)s, %(block)s, %(accounts)s::bytea[]"))
+    rows = sql.SQL(ROWS).format(_union(ways.risks, OF_ACCOUNTS))
     connection.execute(sql.SQL(f"INSERT INTO new_risk_head ({COLUMNS}) ") + rows, parameters, prepare=False)
+    if ways.legs:
+        connection.execute(sql.SQL(PRICES).format(_union(ways.legs, OF_ACCOUNTS)), parameters, prepare=False)
     connection.execute(
         "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
         "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "
@@ -358,6 +395,6 @@ def _write(
         prepare=False,
     )
     connection.execute(
-        f"INSERT INTO risk_head ({COLUMNS}) SELECT {COLUMNS} FROM new_risk_head "
+        f"INSERT INTO risk_head ({COLUMNS}, {LATER}) SELECT {COLUMNS}, {LATER} FROM new_risk_head "
         f"ON CONFLICT (chain_id, deployment_key, scope, account) DO UPDATE SET {REPLACED}"
     )

@@ -7,8 +7,6 @@ CREATE VIEW markets AS SELECT * FROM markets_at(NULL, NULL);
 
 CREATE VIEW v_account_leverage AS SELECT * FROM account_health(NULL, NULL);
 
-CREATE VIEW liquidation_risk AS SELECT * FROM liquidation_risk_at(NULL, NULL);
-
 CREATE VIEW protocol_leverage AS
 SELECT l.*, true AS is_head FROM protocol_leverage_at(NULL, NULL) l
 UNION ALL
