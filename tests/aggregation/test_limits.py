@@ -60,7 +60,9 @@ def test_sensitivity() -> None:
 
 def test_chance_of_liquidation() -> None:
     assert limits.liquidation_probability(1 / 6, 0.8, 30) == pytest.approx(0.426649, abs=1e-6)
-    assert limits.liquidation_probability(1 / 6, 0.8, 30 * 365) != pytest.approx(0.426649, abs=0.1)  # naive: days as years
+    assert limits.liquidation_probability(1 / 6, 0.8, 30 * 365) != pytest.approx(
+        0.426649, abs=0.1
+    )  # naive: days as years
     assert limits.liquidation_probability(0, 0.8, 30) == 1
     assert limits.liquidation_probability(1, 0.8, 30) == 0
     assert limits.liquidation_probability(0.5, 0.0, 30) == 0

@@ -9,7 +9,13 @@ import pytest
 from indexer.aggregation import liquidation
 from indexer.aggregation.liquidation import Account, Collateral, Debt
 from indexer.aggregation.risk import (
-    Leg, bucket, depeg_to_liquidation, group_drop, health_factor, health_factor_at, liquidation_price,
+    Leg,
+    bucket,
+    depeg_to_liquidation,
+    group_drop,
+    health_factor,
+    health_factor_at,
+    liquidation_price,
 )  # fmt: skip
 
 D = Decimal
