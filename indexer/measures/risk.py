@@ -347,8 +347,10 @@ PRICES: Final[LiteralString] = """
 UPDATE new_risk_head n SET liquidation_prices = x.prices
 FROM (
     SELECT a.deployment_key, coalesce(a.market_key, 0) AS scope, a.account,
-        jsonb_object_agg(hex(a.asset), jsonb_build_object('price_usd', a.price::text,
-            'direction', CASE WHEN a.own > 0 THEN 'down' ELSE 'up' END)) AS prices
+        CASE WHEN bool_and(a.own IS NOT NULL AND a.price_usd IS NOT NULL) THEN coalesce(
+            jsonb_object_agg(hex(a.asset), jsonb_build_object('price_usd', a.price::text,
+                'direction', CASE WHEN a.own > 0 THEN 'down' ELSE 'up' END)) FILTER (WHERE a.price IS NOT NULL), '{{}}')
+        END AS prices
     FROM (
         SELECT b.*, liquidation_price(b.price_usd, b.own, CASE WHEN count(*) OVER w = count(b.own) OVER w
             THEN sum(b.own) OVER w END) AS price
@@ -362,7 +364,6 @@ FROM (
         ) b
         WINDOW w AS (PARTITION BY b.deployment_key, b.market_key, b.account)
     ) a
-    WHERE a.price IS NOT NULL
     GROUP BY a.deployment_key, a.market_key, a.account
 ) x
 WHERE x.deployment_key = n.deployment_key AND x.scope = n.scope AND x.account = n.account
@@ -384,6 +385,7 @@ def _write(
     connection.execute("TRUNCATE new_risk_head")
     rows = sql.SQL(ROWS).format(_union(ways.risks, OF_ACCOUNTS))
     connection.execute(sql.SQL(f"INSERT INTO new_risk_head ({COLUMNS}) ") + rows, parameters, prepare=False)
+    connection.execute("ANALYZE new_risk_head")  # without statistics the joins below are nested loops
     if ways.legs:
         connection.execute(sql.SQL(PRICES).format(_union(ways.legs, OF_ACCOUNTS)), parameters, prepare=False)
     connection.execute(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
-from fastapi.testclient import TestClient
 
 from api.main import create_app
 from api.settings import Settings
 from indexer.run import follow_chain
 from tests.replay.test_recordings import DEMO, settings_of
+
+with warnings.catch_warnings():  # Starlette prefers httpx2 now; httpx, a development dependency here, works as before
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
 
 ROOT = "/v1/liquidation-risk"
 CHAIN = 31337
