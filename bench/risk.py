@@ -28,6 +28,8 @@ CHAIN, SECONDS = 1, 12
 ASSETS = 30
 BASE = 1_000
 RAY = 10**27
+NEAR = 400
+"""Borrowers below 1.05 in either pool."""
 
 
 def run(
@@ -172,7 +174,9 @@ class Pool:
         for account in self.accounts:
             one, two, three = self.draw.sample(range(ASSETS), 3)
             worth = 10 ** self.draw.uniform(2, 6)
-            factor = 1 + 3 * self.draw.random() ** 1.2  # about 2 % below 1.03, 6 % below 1.1
+            # as many near liquidation however large the pool is: only what is quiet grows with it
+            near = len(rows) < 3 * NEAR
+            factor = self.draw.uniform(1, 1.05) if near else self.draw.uniform(1.06, 4)
             for at, usd, side in (
                 (one, worth * 0.7, "supply"),
                 (two, worth * 0.3, "supply"),

@@ -125,7 +125,7 @@ def liquidation_risk_positions(
 ) -> Answer:
     """Liquidatable ones are included and come first. A borrower whose health factor is unknown for want of a price is not listed.
 
-    A list of candidates: re-check on chain in the block you send in. Rows with a health factor below 1.1 are exact as of the
+    A list of candidates: re-check on chain in the block you send in. Rows with a health factor below 1.05 are exact as of the
     block of the answer; at the head, rows above it may be older and say so in `as_of_block`.
     """
     check_scope(connection, at, protocol, deployment)

@@ -69,7 +69,7 @@ class AtRisk(Model):
     )
     oracle_block: int | None = Field(description="Block of the oldest price used; of liquidatable rows.")
     as_of_block: int = Field(
-        description="Block at whose end this row is exact: the head for health factors below 1.1, perhaps an older one for the rest."
+        description="Block at whose end this row is exact: the head for health factors below 1.05, perhaps an older one for the rest."
     )
 
 

@@ -30,7 +30,7 @@ Connection = psycopg.Connection[Any]
 Scope = tuple[int, int]
 """Deployment key, and market_key or 0."""
 
-EDGE: Final = Decimal("1.1")
+EDGE: Final = Decimal("1.05")
 """Rows with a health factor below it are exact as of the head."""
 
 LAZY: Final = 100

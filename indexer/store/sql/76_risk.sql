@@ -1,5 +1,5 @@
 -- At the head from the table that is kept block by block (each row exact as of its as_of_block, those below a health factor
--- of 1.1 as of the head); of deployments without it, computed.
+-- of 1.05 as of the head); of deployments without it, computed.
 CREATE VIEW liquidation_risk AS
 SELECT
     r.chain_id, hex(r.account) AS account, r.owner, r.project, r.version, r.deployment, r.market_id, r.health_factor,

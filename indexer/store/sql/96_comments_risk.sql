@@ -1,4 +1,4 @@
-COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head. Rows with a health factor below 1.1 are exact as of the head, quiet ones as of their own as_of_block; as of any one block: liquidation_risk_at(chain_id, block)';
+COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head. Rows with a health factor below 1.05 are exact as of the head, quiet ones as of their own as_of_block; as of any one block: liquidation_risk_at(chain_id, block)';
 COMMENT ON VIEW limits IS 'M16: leverage allowed and used by risk scope at the indexed head; as of a block: limits_at(chain_id, block); by account: account_limits_at';
 COMMENT ON FUNCTION account_health_among(bigint, bigint, bytea[]) IS 'v_account_leverage for some accounts (20 bytes each; NULL: all) as of (chain id, block)';
 COMMENT ON FUNCTION limits_at(bigint, bigint) IS 'M16 by risk scope as of (chain id, block): limit_usage weighted by debt, headroom within liquidity and caps';
