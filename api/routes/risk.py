@@ -66,7 +66,7 @@ LEVEL = {
 
 LIMIT = {
     **SCOPE, "market_id": None, "n_borrowers": 1, "n_over_limit": 0, "collateral_usd": "10000", "debt_usd": "6000",
-    "leverage": 2.5, "ltv_max": 0.8, "max_leverage": 5.0, "liquidation_leverage": 5.714285714285714, "limit_usage": 0.5,
+    "assets_to_equity": 2.5, "ltv_max": 0.8, "max_leverage": 5.0, "liquidation_leverage": 5.714285714285714, "limit_usage": 0.5,
     "headroom_usd": "2000", "available_usd": "150000", "borrow_headroom_usd": "2000", "supply_room_usd": None,
 }  # fmt: skip
 

@@ -129,7 +129,7 @@ class Limit(Model):
     n_over_limit: int = Field(description="Of them above their limit: legal after prices moved.")
     collateral_usd: Exact | None = Field(description="What backs their debt, USD.")
     debt_usd: Exact | None = Field(description="Debt with interest, USD.")
-    leverage: float | None = Field(description="Collateral over collateral less debt, a multiple.")
+    assets_to_equity: float | None = Field(description="Collateral over collateral less debt, a multiple.")
     ltv_max: float | None = Field(description="LTV by value of collateral, e-mode applied, a ratio.")
     max_leverage: float | None = Field(description="1 / (1 - ltv_max), a multiple.")
     liquidation_leverage: float | None = Field(description="1 / (1 - liquidation threshold by value), a multiple.")

@@ -199,7 +199,7 @@ ORDER BY h.price_low DESC LIMIT 1000
 
 LIMITS: Final[LiteralString] = """
 SELECT d.protocol, h.project, h.version, h.deployment, h.market_id, h.n_borrowers, h.n_over_limit,
-       trim_scale(h.collateral_usd)::text AS collateral_usd, trim_scale(h.debt_usd)::text AS debt_usd, h.leverage::float8,
+       trim_scale(h.collateral_usd)::text AS collateral_usd, trim_scale(h.debt_usd)::text AS debt_usd, h.assets_to_equity::float8,
        h.ltv_max::float8, h.max_leverage::float8, h.liquidation_leverage::float8, h.limit_usage::float8,
        trim_scale(h.headroom_usd)::text AS headroom_usd, trim_scale(h.available_usd)::text AS available_usd,
        trim_scale(h.borrow_headroom_usd)::text AS borrow_headroom_usd, trim_scale(h.supply_room_usd)::text AS supply_room_usd

@@ -80,12 +80,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- M16: what borrowers may still borrow and how much of their limit they use; one row a borrower and risk scope.
--- leverage = C / (C - D), max_leverage = 1 / (1 - LTV) with the value-weighted LTV, limit_usage their ratio (above 1 after
+-- assets_to_equity = C / (C - D), max_leverage = 1 / (1 - LTV) with the value-weighted LTV, limit_usage their ratio (above 1 after
 -- prices moved, or where an LTV went to 0), borrow_headroom_usd = max(0, sum C LTV - D), before the pool's own limits.
 CREATE FUNCTION account_limits_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, project text, version text, deployment text, market_id text, account text, owner text,
-    collateral_usd numeric, debt_usd numeric, leverage numeric, ltv_max numeric, max_leverage numeric,
+    collateral_usd numeric, debt_usd numeric, assets_to_equity numeric, ltv_max numeric, max_leverage numeric,
     liquidation_threshold numeric, liquidation_leverage numeric, limit_usage numeric, borrow_headroom_usd numeric,
     as_of_block bigint, deployment_key bigint, market_key bigint
 )
@@ -120,7 +120,7 @@ $$;
 CREATE FUNCTION limits_at(p_chain bigint, p_block bigint)
 RETURNS TABLE (
     chain_id bigint, project text, version text, deployment text, market_id text, n_borrowers bigint, n_over_limit bigint,
-    collateral_usd numeric, debt_usd numeric, leverage numeric, ltv_max numeric, max_leverage numeric,
+    collateral_usd numeric, debt_usd numeric, assets_to_equity numeric, ltv_max numeric, max_leverage numeric,
     liquidation_leverage numeric, limit_usage numeric, headroom_usd numeric, available_usd numeric, borrow_headroom_usd numeric,
     supply_room_usd numeric, block_number bigint, deployment_key bigint
 )
