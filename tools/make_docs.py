@@ -74,6 +74,8 @@ VIEW_OF_FUNCTION = {
     "account_health": "v_account_leverage", "account_health_of": "v_account_leverage",
     "account_health_among": "v_account_leverage", "limits_at": "limits",
     "liquidation_risk_at": "liquidation_risk", "protocol_leverage_at": "protocol_leverage",
+    "perp_market_state_at": "perp_market_state", "imbalance_at": "imbalance", "purge_events_at": "purge_events",
+    "market_corrections_at": "market_corrections",
 }  # fmt: skip
 """Functions that return the columns of a view; the view's section explains them."""
 

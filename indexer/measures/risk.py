@@ -92,7 +92,9 @@ def undo(connection: Connection, chain_id: int, ancestor: int) -> None:
         from indexer.store.schema_risk import AT_HEAD  # SQLAlchemy: not at every start
 
         for table in AT_HEAD:
-            connection.execute(sql.SQL("DELETE FROM {} WHERE chain_id = %s").format(sql.Identifier(table)), (chain_id,))
+            connection.execute(
+                sql.SQL("DELETE FROM {} WHERE chain_id = %s").format(sql.Identifier(table.name)), (chain_id,)
+            )
         return
     # closed rows above it too: their accounts may owe again
     connection.execute(

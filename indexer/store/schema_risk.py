@@ -12,13 +12,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import DateTime, Numeric, TypeEngine
 
 from indexer.store.columns import U256, BigInteger, Boolean, Bytes, Integer, Key, Text, block_number, chain_id, col
-from indexer.store.schema import metadata
+from indexer.store.metadata import metadata
 
 Exact: TypeEngine[Any] = Numeric()
 Texts: TypeEngine[Any] = ARRAY(Text)
-
-AT_HEAD = ("risk_head", "risk_head_state", "risk_pressure", "risk_level")
-"""Kept up with the head and rebuilt from nothing at any time; what they hold depends on which heads were seen."""
 
 risk_head = Table(
     "risk_head", metadata,
@@ -105,3 +102,6 @@ risk_level = Table(
     col("debt_rate", Exact, "yearly rate at which debt grows beyond that, fraction", null=True),
     comment="Levels at the last head from which the next step's pressure is measured",
 )  # fmt: skip
+
+AT_HEAD = (risk_head, risk_head_state, risk_pressure, risk_level)
+"""Kept up with the head and built from nothing at any time; what they hold depends on which heads were seen."""
