@@ -67,7 +67,12 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "since", "blocks"), [("multi", 0.55, 13), ("aave_v36", 0.6, 11), ("morpho_blue", 0.3, 11)]
+    ("name", "since", "blocks"),
+    [
+        ("multi", 0.55, 13),
+        pytest.param("aave_v36", 0.6, 11, marks=pytest.mark.slow),
+        pytest.param("morpho_blue", 0.3, 11, marks=pytest.mark.slow),
+    ],
 )
 def test_after_every_step(
     name: str, since: float, blocks: int, recordings: Path, migrated_database: Callable[[], str], strict: None,
@@ -94,7 +99,13 @@ def test_after_every_step(
 
 
 @pytest.mark.parametrize(
-    ("depth", "length", "keep"), [(1, 2, everything), (5, 6, only_morpho), (9, 10, only_aave), (30, 31, everything)]
+    ("depth", "length", "keep"),
+    [
+        (5, 6, only_morpho),
+        pytest.param(1, 2, everything, marks=pytest.mark.slow),
+        pytest.param(9, 10, only_aave, marks=pytest.mark.slow),
+        pytest.param(30, 31, everything, marks=pytest.mark.slow),
+    ],
 )
 def test_after_a_reorg(depth: int, length: int, keep: Keep, migrated_database: Callable[[], str], strict: None) -> None:
     """The rows of the old branch are looked at again, also those of accounts that it had closed."""
