@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import sql
 
-from indexer.measures import accounts, exposure, hours, leverage, markets, perps, stream, velocity
+from indexer.measures import accounts, exposure, hours, leverage, markets, perps, risk, stream, velocity
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -61,10 +61,10 @@ AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
 )  # fmt: skip
 """In order: a later one may read what an earlier one wrote."""
 
-AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, stream.at_step)
+AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, risk.at_step, stream.at_step)
 """In order; `stream` last, which tells what the others have written."""
 
-UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo,)
+UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo, risk.undo)
 """Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not
 keyed by block or bucket."""
 

@@ -105,6 +105,7 @@ class Writer:
                 "wallet_owner": ("deployment_key", of_protocol), "wallet_state": ("deployment_key", of_protocol),
                 **{table.name: ("deployment_key", of_protocol) for table in BY_BUCKET if "deployment_key" in table.c},
                 "market": ("deployment_key", of_protocol),
+                **{f"risk_{table}": ("deployment_key", of_protocol) for table in ("head", "head_state", "pressure", "level")},
             }  # fmt: skip
             for table, (column, keys) in chosen.items():
                 self.connection.execute(

@@ -5,6 +5,7 @@ RFC 3339 text, so that no caller computes. Lists are keyset slices; `*_KEY` name
 """
 
 from indexer.store.queries import (
+    at_risk,
     coverage,
     events,
     exposure,
@@ -26,6 +27,7 @@ __all__ = [
     "Keyset",
     "Row",
     "Slice",
+    "at_risk",
     "coverage",
     "events",
     "exposure",
