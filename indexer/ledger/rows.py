@@ -37,6 +37,9 @@ COLUMNS: Final = {
         "side", "size_raw", "price_raw", "margin_delta_raw", "fee_raw", "pnl_raw", "funding_raw", "is_liquidation",
         "contract",
     ),
+    "token_transfer": (
+        "block_number", "log_index", "tx_index", "tx_hash", "token", "from_address", "to_address", "amount_raw",
+    ),
     "node_read": ("block_number", "address", "calldata", "result", "reason"),
 }  # fmt: skip
 """Columns of each derived table, less chain_id, in the order of the tuples."""

@@ -117,7 +117,7 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
         """
         WITH emitter AS (
             SELECT DISTINCT c.address, c.protocol FROM contract c JOIN cursor p USING (chain_id, protocol)
-            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s
+            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s AND c.kind <> 'WalletToken'
         )
         SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
         FROM block b

@@ -20,8 +20,8 @@ from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
 BLOCK_COLUMNS = ("block_number", "block_hash", "parent_hash", "block_timestamp")
 
-UPSERTED = ("price", "node_read", "contract", "param", "account_setting", "market")
-"""Small tables whose rows may be there already (a shared oracle, a protocol added later): the first row stays."""
+UPSERTED = ("price", "node_read", "contract", "param", "account_setting", "market", "token_transfer")
+"""Tables whose rows may be there already (a shared oracle or token, a protocol added later): the first row stays."""
 
 
 @dataclass(frozen=True, slots=True)
