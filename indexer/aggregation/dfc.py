@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 Rule = Literal["free_first", "pro_rata", "debt_first"]
 RULES: Final[tuple[Rule, ...]] = ("free_first", "pro_rata", "debt_first")
 """Low, mid, high."""
 
-Exact = TypeVar("Exact", int, Fraction)
+Exact = int | Fraction
 
 
 @dataclass(frozen=True, slots=True)

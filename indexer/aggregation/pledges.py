@@ -9,7 +9,17 @@ from decimal import Decimal
 
 from indexer.aggregation.dfc import Rule
 from indexer.aggregation.lots import (
-    WINDOWS, Act, Borrow, Evidence, Link, Lot, Queue, Scope, Token, take, total,
+    WINDOWS,
+    Act,
+    Borrow,
+    Evidence,
+    Link,
+    Lot,
+    Queue,
+    Scope,
+    Token,
+    take,
+    total,
 )  # fmt: skip
 
 

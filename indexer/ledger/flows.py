@@ -26,9 +26,7 @@ NO_FLOW: Final = frozenset({"debt_token"})
 
 def watched_tokens(rows: Iterable[tuple[Any, ...]]) -> dict[Address, int]:
     """Return the tokens among new rows of `token` whose transfers matter, with the block they were met in."""
-    return {
-        row[0]: row[1] for row in rows if row[4] not in NO_FLOW and row[0] not in (NATIVE_TOKEN, ZERO_ADDRESS)
-    }
+    return {row[0]: row[1] for row in rows if row[4] not in NO_FLOW and row[0] not in (NATIVE_TOKEN, ZERO_ADDRESS)}
 
 
 def transfer_rows(parts: Iterable[Logs], since: Mapping[Address, int]) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from indexer.measures import leverage
+from indexer.measures import leverage, loops
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -57,9 +57,12 @@ class Committed:
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval,)
 """In order: a later one may read what an earlier one wrote."""
 
+BEFORE: tuple[Callable[[Connection, Committed], None], ...] = (loops.at_step,)
+"""As AT_STEP, but ahead of the intervals: their rows are keyed by block and history reads them as of its own block."""
+
 AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = ()
 
-UNDO: tuple[Callable[[Connection, int, int], None], ...] = ()
+UNDO: tuple[Callable[[Connection, int, int], None], ...] = (loops.undo,)
 """Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not
 keyed by block or bucket."""
 
@@ -75,6 +78,8 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
         done = Committed(chain_id, step.first, last, moved, at_head, reorg)
+        for follow in BEFORE:
+            follow(connection, done)
         for due in _due(connection, done, interval):
             for measure in AT_INTERVAL:
                 measure(connection, due)

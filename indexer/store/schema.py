@@ -348,7 +348,9 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
-BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
+from indexer.store import schema_loops as loops  # noqa: E402  (its tables hang on `metadata`)
+
+BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot, loops.dfc_snapshot)
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
 TRUTH = (block, raw_log, node_read)
@@ -356,6 +358,6 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *BY_BUCKET,
+    account_setting, action, perp_action, loops.token_transfer, loops.loop_link, loops.collateral_tag, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
