@@ -131,16 +131,19 @@ class _Wallet(PledgeBook):
             free[move.token, move.amount].append(move)
         matched: dict[int, Act] = {}
         cluster = set(self.owner)
-        for act in acts:
+        # flash loans last: their log comes at the end, their principal first, and the same amount may be borrowed too
+        for act in sorted(acts, key=lambda one: one.kind == "flash"):
             inward = act.kind in ("borrow", "withdraw", "flash")
             if not inward and act.kind not in ("supply", "repay"):
                 continue
+            inside = cluster if act.kind == "flash" else self.owner
             near = [
                 move for move in free[act.token, act.amount]
-                if (move.sender not in self.owner if inward else move.receiver not in self.owner)
+                if (move.sender not in inside if inward else move.receiver not in self.owner)
             ]  # fmt: skip
             if near:
-                move = min(near, key=lambda one: (abs(one.log - act.log), one.log))
+                first = act.kind == "flash"
+                move = min(near, key=lambda one: (0 if first else abs(one.log - act.log), one.log))
                 free[act.token, act.amount].remove(move)
                 matched[id(move)] = act
                 cluster.add(move.receiver if inward else move.sender)
@@ -168,7 +171,7 @@ class _Wallet(PledgeBook):
     def _crosses(self, move: Move) -> bool:
         """Tell whether a transfer enters or leaves the owner; mints and burns of receipts are said by the actions."""
         if move.token in self.receipts and ZERO in (move.sender, move.receiver):
-            return False
+            return move.sender in self.cluster and move.sender not in self.owner  # redeemed by a helper
         return (move.sender in self.cluster) != (move.receiver in self.cluster)
 
     # ------------------------------------------------------------------------------------------------ the wallet
@@ -265,8 +268,9 @@ class _Wallet(PledgeBook):
                 self.repaid(act)
             case "withdraw":
                 lots = self.release(act.market, act.amount, act.block, act.log)
-                if move is not None or not self.flows:
-                    self.balance[act.token] += act.amount
+                if move is not None:
+                    self._put(act.token, act.amount, lots, move)
+                elif not self.flows:
                     self.wallet[act.token].extend(lots)
             case "seize":
                 self.release(act.market, act.amount, act.block, act.log)
@@ -309,7 +313,12 @@ class _Wallet(PledgeBook):
 
     def _supply(self, act: Act) -> None:
         if self.flows:
-            self.hold(act, self._pay(act.token, act.amount, self.rule))
+            receipt = self.receipts.get(act.token)
+            if receipt is not None:  # a receipt pledged elsewhere: what it stands for is collateral there now
+                lots = self.release(receipt.market, act.amount, act.block, act.log)
+            else:
+                lots = self._pay(act.token, act.amount, self.rule)
+            self.hold(act, lots)
             return
         lots = self._guess(act, act.amount)
         self.hold(act, lots)
