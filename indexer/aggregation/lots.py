@@ -63,6 +63,8 @@ class Act:
     usd: Decimal | None = None
     collateral: bool = True
     """Of a supply: whether it backs debt. A lent balance that does not is never a link."""
+    custody: frozenset[Hashable] = frozenset()
+    """Addresses that may hold the market's tokens, where known: what tells its transfer from others of the same amount."""
 
 
 @dataclass(frozen=True, slots=True)

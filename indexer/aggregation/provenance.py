@@ -91,6 +91,8 @@ class _Wallet(PledgeBook):
             if surplus < 0:  # an agent's own money, spent for the owner
                 self.balance[token] -= surplus
         alone = {id(act) for act in matched.values()}
+        # flash principal that nothing moved for besides a borrow: it was kept as debt
+        self.kept = {(act.token, act.amount) for act in acts if act.kind == "flash" and id(act) not in alone}
         steps: list[Event] = [event for event in events if isinstance(event, Move) or id(event) not in alone]
         outside = [step for step in steps if isinstance(step, Move) and id(step) not in matched and self._crosses(step)]
         self.swaps = {step.sender in self.cluster for step in outside} == {True, False}
@@ -141,6 +143,9 @@ class _Wallet(PledgeBook):
                 move for move in free[act.token, act.amount]
                 if (move.sender not in inside if inward else move.receiver not in self.owner)
             ]  # fmt: skip
+            if act.custody:
+                held = [move for move in near if (move.sender if inward else move.receiver) in act.custody | {ZERO}]
+                near = held or ([] if act.token in self.flashes else near)
             if near:
                 first = act.kind == "flash"
                 move = min(near, key=lambda one: (0 if first else abs(one.log - act.log), one.log))
@@ -297,7 +302,7 @@ class _Wallet(PledgeBook):
 
     def _borrow(self, act: Act, move: Move | None) -> None:
         borrow = self.owe(act)
-        lot = Lot(borrow, act.amount, act.amount, is_flash=act.token in self.flashes and move is None)
+        lot = Lot(borrow, act.amount, act.amount, is_flash=(act.token, act.amount) in self.kept)
         flash = next((b for b in self.bridges if b.is_flash and b.token == act.token), None)
         if move is None and self.flows and flash is not None:  # the flash loan is kept as debt, nothing moves again
             flash.paid[act.token] = flash.paid.get(act.token, 0) + act.amount

@@ -140,7 +140,7 @@ def load(connection: Connection, chain_id: int, owners: dict[str, str]) -> dict[
             backed = bool(states) and states[-1]
         found[owner].events.append(
             Act(act.block, act.tx, act.log, act.time, kind, act.scope, act.market, act.protocol, act.token,
-                act.amount, act.usd, backed)
+                act.amount, act.usd, backed, act.custody)
         )  # fmt: skip
         groups[act.block, act.tx].add(owner)
     _toggles(changes, owners, found)
@@ -203,7 +203,7 @@ def _actions(connection: Connection, chain_id: int, accounts: Collection[bytes])
                CASE WHEN a.transaction_type IN ('supply', 'supply_collateral', 'borrow', 'withdraw') THEN
                    round(a.amount_raw * unit_of(t.decimals)
                          * (SELECT u.price_usd FROM usd_price_at(a.chain_id, a.token, a.block_number, m.oracle) u), 18) END,
-               a.on_behalf_of
+               a.on_behalf_of, m.supply_token, a.contract
         FROM action a
         JOIN market m USING (chain_id, market_key)
         JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key AND d.kind = 'lending'
@@ -216,7 +216,21 @@ def _actions(connection: Connection, chain_id: int, accounts: Collection[bytes])
     for row in rows:
         usd: Decimal | None = row[10]
         yield (
-            Act(row[0], row[1], row[2], row[3], KINDS[row[4]], row[5], row[6], row[7], _hex(row[8]), int(row[9]), usd),
+            Act(
+                row[0],
+                row[1],
+                row[2],
+                row[3],
+                KINDS[row[4]],
+                row[5],
+                row[6],
+                row[7],
+                _hex(row[8]),
+                int(row[9]),
+                usd,
+                True,
+                frozenset(_hex(held) for held in row[12:14] if held is not None),
+            ),
             row[11],
         )
 
