@@ -54,7 +54,7 @@ class Committed:
     reorg: bool = False
 
 
-AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval,)
+AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval, loops.at_interval)
 """In order: a later one may read what an earlier one wrote."""
 
 BEFORE: tuple[Callable[[Connection, Committed], None], ...] = (loops.at_step,)
