@@ -100,9 +100,17 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             LEFT JOIN LATERAL unnest(s.debt) d ON true
             GROUP BY s.chain_id, s.loop_id, s.scope_key, s.project
             UNION ALL
-            -- a vault whose share was pledged lends the money on: one more leg, through the share
+            -- a receipt that was pledged elsewhere, or a vault share whose vault lends the money on: one more leg, through it
             SELECT v.chain_id, v.loop_id, v.first_block, jsonb_build_object(
-                'project', d.project, 'market_id', m.market_id, 'collateral', '[]'::jsonb, 'debt', '[]'::jsonb, 'via', v.token)
+                'project', d.project, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
+                'collateral', jsonb_build_array(hex(m.asset)), 'debt', '[]'::jsonb, 'via', v.token)
+            FROM (SELECT k.chain_id, k.loop_id, k.token, min(k.opened_block) AS first_block FROM links k GROUP BY 1, 2, 3) v
+            JOIN market m ON m.chain_id = v.chain_id AND m.supply_token = unhex(v.token)
+            JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key AND d.kind = 'lending'
+            UNION ALL
+            SELECT v.chain_id, v.loop_id, v.first_block, jsonb_build_object(
+                'project', d.project, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
+                'collateral', jsonb_build_array(hex(m.asset)), 'debt', '[]'::jsonb, 'via', v.token)
             FROM (SELECT k.chain_id, k.loop_id, k.token, min(k.opened_block) AS first_block FROM links k GROUP BY 1, 2, 3) v
             JOIN position p ON p.chain_id = v.chain_id AND p.account = unhex(v.token) AND p.side = 'supply' AND p.shares_raw > 0
             JOIN market m ON m.chain_id = p.chain_id AND m.market_key = p.market_key
@@ -245,11 +253,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ),
     sums AS (
         SELECT h.chain_id, h.deployment_key, r.rule, sum(h.amount_usd) AS collateral_usd,
-            CASE WHEN bool_and(g.owner IS NULL OR r.tag IS NOT NULL)
+            CASE WHEN bool_and(r.tag IS NOT NULL)  -- least() would take the balance for an unknown tag
                 THEN coalesce(sum(ratio(least(r.tag, h.amount_raw) * h.amount_usd, h.amount_raw)), 0) END AS tagged_usd
         FROM held h
         LEFT JOIN tags g ON g.chain_id = h.chain_id AND g.market_key = h.market_key AND g.owner_id = h.owner
-        CROSS JOIN LATERAL (VALUES ('free_first', g.low_raw), ('pro_rata', g.mid_raw), ('debt_first', g.high_raw)) r (rule, tag)
+        CROSS JOIN LATERAL (VALUES
+            ('free_first', CASE WHEN g.owner IS NULL THEN 0 ELSE g.low_raw END),
+            ('pro_rata', CASE WHEN g.owner IS NULL THEN 0 ELSE g.mid_raw END),
+            ('debt_first', coalesce(g.high_raw, 0))) r (rule, tag)
         GROUP BY 1, 2, 3
     )
     SELECT d.chain_id, d.project, d.version, d.name, r.rule, to_timestamp(a.as_of_time), a.as_of_block,
