@@ -19,6 +19,9 @@ Token = Hashable
 Scope = Hashable
 """Where collateral backs debt: a deployment where it is pooled (Aave), a market where it is isolated (Morpho)."""
 
+Pledge = tuple[Hashable, Token]
+"""(market, token): one balance that may back debt."""
+
 ActKind = Literal[
     "borrow", "repay", "supply", "withdraw", "seize", "flash", "debt_emptied", "collateral_emptied", "enabled", "disabled",
 ]  # fmt: skip
@@ -66,6 +69,11 @@ class Act:
     custody: frozenset[Hashable] = frozenset()
     """Addresses that may hold the market's tokens, where known: what tells its transfer from others of the same amount."""
 
+    @property
+    def pledge(self) -> Pledge:
+        """Return which balance it is: a Morpho market has two, of its loan and of its collateral token."""
+        return self.market, self.token
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -76,6 +84,11 @@ class Receipt:
     protocol: str
     token: Token
     """The token that was supplied; a receipt is one of it."""
+
+    @property
+    def pledge(self) -> Pledge:
+        """Return which balance it stands for."""
+        return self.market, self.token
 
 
 @dataclass(slots=True, eq=False)

@@ -15,6 +15,7 @@ from indexer.aggregation.lots import (
     Evidence,
     Link,
     Lot,
+    Pledge,
     Queue,
     Scope,
     Token,
@@ -56,9 +57,9 @@ class PledgeBook:
         self.trace = Trace()
         self.sure = rule == "debt_first"
         """Whether the rule has an answer: the two lower ones need to know the wallet's other money."""
-        self.held: dict[Hashable, Queue] = defaultdict(deque)
-        self.collateral: dict[Hashable, int] = defaultdict(int)
-        self.backed: dict[Hashable, Act] = {}
+        self.held: dict[Pledge, Queue] = defaultdict(deque)
+        self.collateral: dict[Pledge, int] = defaultdict(int)
+        self.backed: dict[Pledge, Act] = {}
         self.open_links: dict[Scope, list[Link]] = defaultdict(list)
         self.debts: dict[tuple[Scope, Token], list[Borrow]] = defaultdict(list)
 
@@ -90,19 +91,19 @@ class PledgeBook:
     def hold(self, act: Act, lots: list[Lot], *, again: bool = False) -> None:
         """Collateral grows by a supply whose borrowed part is `lots`."""
         if not again:
-            self.collateral[act.market] += act.amount
+            self.collateral[act.pledge] += act.amount
         if act.collateral:
-            self.backed[act.market] = act
+            self.backed[act.pledge] = act
             self.link(act, lots)
-        self.held[act.market].extend(lots)
-        self.tag(act.block, act.log, act.market, act.token, 0 if again else act.amount, total(lots))
+        self.held[act.pledge].extend(lots)
+        self.tag(act.block, act.log, act.pledge, 0 if again else act.amount, total(lots))
 
-    def tag(self, block: int, log: int, market: Hashable, token: Token, supplied: int, part: int) -> None:
-        backed = self.backed.get(market)
+    def tag(self, block: int, log: int, pledge: Pledge, supplied: int, part: int) -> None:
+        backed = self.backed.get(pledge)
         if backed is None:
             return
-        held = total(self.held[market]) if self.sure else None
-        self.trace.tags.append(Tag(block, log, market, token, held, supplied, part if self.sure else None))
+        held = total(self.held[pledge]) if self.sure else None
+        self.trace.tags.append(Tag(block, log, *pledge, held, supplied, part if self.sure else None))
 
     def link(self, act: Act, lots: Iterable[Lot]) -> None:
         """Link a supply to the borrows whose money it consumed; bridges wait for the transaction's end."""
@@ -146,15 +147,15 @@ class PledgeBook:
         borrow.links.append(link)
         return link
 
-    def release(self, market: Hashable, amount: int, block: int, log: int) -> list[Lot]:
+    def release(self, pledge: Pledge, amount: int, block: int, log: int) -> list[Lot]:
         """Collateral shrinks: return the tagged part of it.
 
         The newest borrowed money comes back first, which is the reverse of winding up and leaves the least tagged;
         `keep_tagged` lets other money go first, for M7's upper bound.
         """
-        lots = self.held[market]
-        before = self.collateral[market]
-        self.collateral[market] = max(before - amount, 0)
+        lots = self.held[pledge]
+        before = self.collateral[pledge]
+        self.collateral[pledge] = max(before - amount, 0)
         if self.keep_tagged:
             amount = max(amount - max(before - total(lots), 0), 0)
         if self.rule == "pro_rata" and before:
@@ -168,7 +169,7 @@ class PledgeBook:
                     self.close([lot.link], block)
                 lot.link = None
         if found:
-            self.tag(block, log, market, None, 0, 0)
+            self.tag(block, log, pledge, 0, 0)
         return found
 
     def close(self, links: Iterable[Link], block: int) -> None:

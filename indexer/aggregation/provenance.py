@@ -210,7 +210,7 @@ class _Wallet(PledgeBook):
         """Money leaves: it pays a bridge, or waits for what comes in for it."""
         receipt = self.receipts.get(move.token)
         if receipt is not None:  # the collateral itself leaves
-            lots = self.release(receipt.market, move.amount, move.block, move.log)
+            lots = self.release(receipt.pledge, move.amount, move.block, move.log)
         else:
             lots = self._pay(move.token, move.amount, self.rule if self.swaps else "debt_first")
         flash = next(
@@ -253,7 +253,7 @@ class _Wallet(PledgeBook):
         if receipt is None:
             self.balance[token] += amount
             self.wallet[token].extend(lots)
-        elif receipt.market in self.backed:
+        elif receipt.pledge in self.backed:
             act = Act(move.block, move.tx, move.log, move.time, "supply", receipt.scope, receipt.market,
                       receipt.protocol, receipt.token, amount)  # fmt: skip
             self.hold(act, list(lots))
@@ -272,13 +272,13 @@ class _Wallet(PledgeBook):
                     self._spend(act.token, act.amount)
                 self.repaid(act)
             case "withdraw":
-                lots = self.release(act.market, act.amount, act.block, act.log)
+                lots = self.release(act.pledge, act.amount, act.block, act.log)
                 if move is not None:
                     self._put(act.token, act.amount, lots, move)
                 elif not self.flows:
                     self.wallet[act.token].extend(lots)
             case "seize":
-                self.release(act.market, act.amount, act.block, act.log)
+                self.release(act.pledge, act.amount, act.block, act.log)
             case "flash":
                 if move is not None:
                     bridge = Bridge(True, act.token, act.amount, move.sender)
@@ -290,15 +290,15 @@ class _Wallet(PledgeBook):
                     borrow.outstanding = 0
                     self.close(borrow.links, act.block)
             case "collateral_emptied":
-                self.release(act.market, 1 << 256, act.block, act.log)
-                self.collateral[act.market] = 0
-                self.close([link for link in self.open_links[act.scope] if link.supply.market == act.market], act.block)
+                self.release(act.pledge, 1 << 256, act.block, act.log)
+                self.collateral[act.pledge] = 0
+                self.close([link for link in self.open_links[act.scope] if link.supply.pledge == act.pledge], act.block)
             case "enabled":
-                self.backed[act.market] = act
-                self.link(act, self.held[act.market])
+                self.backed[act.pledge] = act
+                self.link(act, self.held[act.pledge])
             case "disabled":
-                self.backed.pop(act.market, None)
-                self.close([link for link in self.open_links[act.scope] if link.supply.market == act.market], act.block)
+                self.backed.pop(act.pledge, None)
+                self.close([link for link in self.open_links[act.scope] if link.supply.pledge == act.pledge], act.block)
 
     def _borrow(self, act: Act, move: Move | None) -> None:
         borrow = self.owe(act)
@@ -320,7 +320,7 @@ class _Wallet(PledgeBook):
         if self.flows:
             receipt = self.receipts.get(act.token)
             if receipt is not None:  # a receipt pledged elsewhere: what it stands for is collateral there now
-                lots = self.release(receipt.market, act.amount, act.block, act.log)
+                lots = self.release(receipt.pledge, act.amount, act.block, act.log)
             else:
                 lots = self._pay(act.token, act.amount, self.rule)
             self.hold(act, lots)
@@ -373,13 +373,16 @@ class _Wallet(PledgeBook):
                         rest.append(lot)
                         continue
                     for token, paid in bridge.paid.items():
-                        part = shared(bridge.backing[token], lot.amount, bridge.amount)
-                        added += converted(part, paid * lot.amount // bridge.amount, lot.amount // tokens)
+                        for one in bridge.backing[token]:
+                            amount = one.amount * lot.amount // (paid * tokens)
+                            part = one.borrowed * lot.amount // bridge.amount
+                            if amount:
+                                added.append(Lot(one.source, part, amount, one.evidence, one.counted, one.is_flash))
                 for lot in added:
                     lot.is_flash = lot.is_flash or bridge.is_flash
                 queue.clear()
                 queue.extend(rest + added)
                 if place is not None and place in self.backed:
                     self.link(self.backed[place], added)
-                    self.tag(self.backed[place].block, self.backed[place].log, place, None, 0, total(added))
+                    self.tag(self.backed[place].block, self.backed[place].log, place, 0, total(added))
         self.bridges = []
