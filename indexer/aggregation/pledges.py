@@ -55,8 +55,8 @@ class PledgeBook:
     def __init__(self, rule: Rule, min_link_usd: Decimal, keep_tagged: bool) -> None:
         self.rule, self.min_link_usd, self.keep_tagged = rule, min_link_usd, keep_tagged
         self.trace = Trace()
-        self.sure = rule == "debt_first"
-        """Whether the rule has an answer: the two lower ones need to know the wallet's other money."""
+        self.doubted: set[Pledge] = set()
+        """Balances paid from money of which it is not known how much was the owner's own: only debt_first has an answer."""
         self.held: dict[Pledge, Queue] = defaultdict(deque)
         self.collateral: dict[Pledge, int] = defaultdict(int)
         self.backed: dict[Pledge, Act] = {}
@@ -102,8 +102,9 @@ class PledgeBook:
         backed = self.backed.get(pledge)
         if backed is None:
             return
-        held = total(self.held[pledge]) if self.sure else None
-        self.trace.tags.append(Tag(block, log, *pledge, held, supplied, part if self.sure else None))
+        sure = self.rule == "debt_first" or pledge not in self.doubted
+        held = total(self.held[pledge]) if sure else None
+        self.trace.tags.append(Tag(block, log, *pledge, held, supplied, part if sure else None))
 
     def link(self, act: Act, lots: Iterable[Lot]) -> None:
         """Link a supply to the borrows whose money it consumed; bridges wait for the transaction's end."""

@@ -62,6 +62,8 @@ class _Pending:
     token: Token
     amount: int
     lots: list[Lot]
+    doubtful: bool
+    """Whether it is unknown how much of it was the owner's own."""
 
 
 class _Wallet(PledgeBook):
@@ -74,7 +76,6 @@ class _Wallet(PledgeBook):
         self.wallet: dict[Token, Queue] = defaultdict(deque)
         self.balance: dict[Token, int] = defaultdict(int)
         self.unknown: set[Token] = set()
-        self.sure = rule == "debt_first" or flows
 
     # ------------------------------------------------------------------------------------------- a transaction
 
@@ -189,7 +190,6 @@ class _Wallet(PledgeBook):
 
     def _doubt(self, token: Token) -> None:
         self.unknown.add(token)
-        self.sure = self.rule == "debt_first"
 
     def _free(self, token: Token) -> int | None:
         if not self.flows or token in self.unknown:
@@ -222,7 +222,7 @@ class _Wallet(PledgeBook):
                 bridge.paid[move.token] = bridge.paid.get(move.token, 0) + move.amount
                 bridge.backing.setdefault(move.token, []).extend(lots)
         else:
-            self.pending.append(_Pending(move.token, move.amount, lots))
+            self.pending.append(_Pending(move.token, move.amount, lots, move.token in self.unknown))
 
     def _receive(self, run: Sequence[Move], last_out: int, repays: bool) -> None:
         """Money comes in: for what went out before, or ahead of what will be paid, or from outside."""
@@ -232,8 +232,11 @@ class _Wallet(PledgeBook):
         given: dict[Token, list[_Pending]] = defaultdict(list)
         for payment in self.pending:
             given[payment.token].append(payment)
+        doubtful = any(payment.doubtful for payment in self.pending)
         self.pending = []
         for token, amount in sums.items():
+            if doubtful:
+                self._doubt(token)
             lots: list[Lot] = []
             if given:
                 for payments in given.values():
@@ -273,6 +276,8 @@ class _Wallet(PledgeBook):
                 self.repaid(act)
             case "withdraw":
                 lots = self.release(act.pledge, act.amount, act.block, act.log)
+                if act.pledge in self.doubted:
+                    self._doubt(act.token)
                 if move is not None:
                     self._put(act.token, act.amount, lots, move)
                 elif not self.flows:
@@ -323,8 +328,11 @@ class _Wallet(PledgeBook):
                 lots = self.release(receipt.pledge, act.amount, act.block, act.log)
             else:
                 lots = self._pay(act.token, act.amount, self.rule)
+            if act.token in self.unknown:
+                self.doubted.add(act.pledge)
             self.hold(act, lots)
             return
+        self.doubted.add(act.pledge)
         lots = self._guess(act, act.amount)
         self.hold(act, lots)
         if total(lots) < act.amount and self.flashes:
