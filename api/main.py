@@ -23,7 +23,7 @@ from api.heads import Heads
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
 from api.pool import Pool
-from api.routes import accounts, events, leverage, markets, operation, risk, status
+from api.routes import accounts, events, leverage, loops, markets, operation, risk, status
 from api.schemas import ProblemDocument
 from api.settings import Settings
 from indexer.store import queries
@@ -42,7 +42,7 @@ is behind. **Exact integers and USD are strings**, ratios are numbers, what is a
 **Errors** are RFC 9457 problem documents.
 """
 
-ROUTERS = (status, markets, leverage, accounts, risk, events, operation)
+ROUTERS = (status, markets, leverage, accounts, loops, risk, events, operation)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -32,7 +32,8 @@ $$;
 -- The state of every account in every scope, by owner: what a loop's multiplier is made of.
 -- l_max is the LTV up to which more can be borrowed where the protocol has one beside the liquidation threshold l_liq;
 -- l_liq = HF * D / C is exact for every accounting. NULL where it cannot be known.
-CREATE FUNCTION loop_scopes_at(p_chain bigint, p_block bigint)
+-- p_owner (0x text) limits it to one owner's accounts.
+CREATE FUNCTION loop_scopes_at(p_chain bigint, p_block bigint, p_owner text DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, owner_id text, account text, scope_key bigint, deployment_key bigint, market_id text, project text,
     collateral_usd numeric, debt_usd numeric, ltv numeric, l_max numeric, l_liq numeric, pair_class text, status text,
@@ -46,7 +47,13 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         coalesce(h.ltv_bps * 1e-4, ratio(h.health_factor * h.debt_usd, h.collateral_usd)),
         coalesce(h.current_liquidation_threshold_bps * 1e-4, ratio(h.health_factor * h.debt_usd, h.collateral_usd)),
         h.pair_class, h.status, h.as_of_block
-    FROM account_health(p_chain, p_block) h
+    FROM (
+        SELECT * FROM account_health(p_chain, p_block) WHERE p_owner IS NULL
+        UNION ALL
+        SELECT f.* FROM (
+            SELECT p_owner AS address UNION SELECT w.address FROM owners_at(p_chain, p_block) w WHERE w.owner_id = p_owner
+        ) a CROSS JOIN LATERAL account_health_of(p_chain, p_block, unhex(a.address)) f WHERE p_owner IS NOT NULL
+    ) h
     LEFT JOIN owners_at(p_chain, p_block) o ON o.chain_id = h.chain_id AND o.address = h.account
 $$;
 
@@ -62,7 +69,7 @@ RETURN CASE WHEN l > 0 AND l < 1 AND m >= 1 AND m * (1 - l) < 1 THEN round(ln(1 
 -- Recursive positions by two methods, never merged: `event` from links that wallets left behind, `state` from what is on the
 -- books (collateral and debt of one asset, or of one e-mode category, at an LTV of at least 0.5).
 -- l of several scopes is weighted by their collateral: D <= sum(l C) is what bounds the whole position.
-CREATE FUNCTION loops_at(p_chain bigint, p_block bigint)
+CREATE FUNCTION loops_at(p_chain bigint, p_block bigint, p_owner text DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, loop_id text, owner_id text, method text, shape text, kind text, market_id text, projects text[],
     cycle jsonb, pair_class text, turns integer, depth integer, depth_1d integer, depth_tx integer, n_links bigint,
@@ -71,8 +78,8 @@ RETURNS TABLE (
     linked_usd numeric, opened_block bigint, last_block bigint, closed_block bigint, as_of_block bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    WITH links AS MATERIALIZED (SELECT * FROM loop_links_at(p_chain, p_block)),
-    scopes AS MATERIALIZED (SELECT * FROM loop_scopes_at(p_chain, p_block)),
+    WITH links AS MATERIALIZED (SELECT l.* FROM loop_links_at(p_chain, p_block) l WHERE p_owner IS NULL OR l.owner_id = p_owner),
+    scopes AS MATERIALIZED (SELECT * FROM loop_scopes_at(p_chain, p_block, p_owner)),
     ends AS (
         SELECT k.chain_id, k.loop_id, k.owner_id, e.scope_key, e.project, e.market_id, min(k.opened_block) AS first_block,
             array_agg(DISTINCT e.collateral) FILTER (WHERE e.collateral IS NOT NULL) AS collateral,
@@ -119,7 +126,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ),
     loops AS (
         SELECT k.chain_id, k.loop_id, k.owner_id, max(k.turn) AS turns, max(k.depth) AS depth, max(k.depth_1d) AS depth_1d,
-            max(k.depth_tx) AS depth_tx, count(*) AS n_links, bool_or(k.is_flash) AS is_flash, max(k.kind) AS most,
+            max(k.depth_tx) AS depth_tx, count(*) AS n_links, bool_or(k.is_flash) AS is_flash,
             bool_or(k.kind = 'inter') AS inter,
             CASE WHEN bool_or(k.evidence = 'assumed') THEN 'assumed' WHEN bool_or(k.evidence = 'registry') THEN 'registry' ELSE 'flows' END
                 AS evidence,

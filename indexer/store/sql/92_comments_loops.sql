@@ -5,8 +5,8 @@ COMMENT ON VIEW loops IS 'M6: recursive positions by method event (links) and st
 COMMENT ON VIEW dfc IS 'M7: debt-financed share of collateral, [low, mid, high] by rule; the head computed live, earlier rows from snapshots; flows: dfc_flow(chain_id, from, to)';
 COMMENT ON VIEW token_transfers IS 'Wallet flows: ERC-20 transfers of the tokens that lending markets name, where wallet_flows is on';
 COMMENT ON FUNCTION loop_links_at(bigint, bigint) IS 'M6 links whose supply lies at or below (chain id, block)';
-COMMENT ON FUNCTION loop_scopes_at(bigint, bigint) IS 'Collateral, debt and LTV limits of every account by owner and scope as of (chain id, block)';
-COMMENT ON FUNCTION loops_at(bigint, bigint) IS 'M6 loops as of (chain id, block), both methods';
+COMMENT ON FUNCTION loop_scopes_at(bigint, bigint, text) IS 'Collateral, debt and LTV limits of every account by owner and scope as of (chain id, block)';
+COMMENT ON FUNCTION loops_at(bigint, bigint, text) IS 'M6 loops as of (chain id, block), both methods; of one owner (0x text) or of all';
 COMMENT ON FUNCTION loops_summary_at(bigint, bigint, bigint, bigint) IS 'M6 aggregates by deployment as of (chain id, block) over borrows from a block on, for links up to a window of seconds (NULL: any, 0: one transaction)';
 COMMENT ON FUNCTION dfc_at(bigint, bigint) IS 'M7 stock by deployment and rule as of (chain id, block)';
 COMMENT ON FUNCTION dfc_flow(bigint, bigint, bigint) IS 'M7 flow by deployment and rule over the supplies of (chain id, from block, to block)';
