@@ -70,6 +70,9 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
             "head, beyond the poll", f"p50 {beyond['p50']:.0f} ms, p95 {beyond['p95']:.0f} ms", "p50 under 60 ms", met
         )
         yield Line("head, block available to row committed", f"p50 {total['p50']:.0f} ms, p95 {total['p95']:.0f} ms")
+    if loops := results.get("loops"):
+        figure = f"{loops['seconds']:.1f} s, {loops['events_per_second']:,} events/s"
+        yield Line(f"loop detection, {loops['events']:,} events, {loops['loops']:,} loops", figure)
 
 
 def terminal(results: dict[str, Any]) -> str:

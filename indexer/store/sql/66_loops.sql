@@ -114,6 +114,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             FROM (SELECT k.chain_id, k.loop_id, k.token, min(k.opened_block) AS first_block FROM links k GROUP BY 1, 2, 3) v
             JOIN market m ON m.chain_id = v.chain_id AND m.supply_token = unhex(v.token)
             JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key AND d.kind = 'lending'
+            WHERE NOT EXISTS (SELECT FROM ends e WHERE e.chain_id = v.chain_id AND e.loop_id = v.loop_id
+                AND e.scope_key = CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_key ELSE m.deployment_key END)
             UNION ALL
             SELECT v.chain_id, v.loop_id, v.first_block, jsonb_build_object(
                 'project', d.project, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
@@ -122,6 +124,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             JOIN position p ON p.chain_id = v.chain_id AND p.account = unhex(v.token) AND p.side = 'supply' AND p.shares_raw > 0
             JOIN market m ON m.chain_id = p.chain_id AND m.market_key = p.market_key
             JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key AND d.kind = 'lending'
+            WHERE NOT EXISTS (SELECT FROM ends e WHERE e.chain_id = v.chain_id AND e.loop_id = v.loop_id
+                AND e.scope_key = CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_key ELSE m.deployment_key END)
         ) x GROUP BY chain_id, loop_id
     ),
     loops AS (
