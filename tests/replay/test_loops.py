@@ -120,7 +120,7 @@ def test_multipliers_at_every_snapshot_are_those_of_the_contracts(story: tuple[P
                 compared += 1
                 owed = figures["aave"].get("debt_usd", 0) + sum(one["debt_usd"] for one in figures["morpho"].values())
                 # a receipt that was pledged elsewhere leaves its last digits behind, in a scope without a link
-                assert loop["collateral_usd"] == pytest.approx(figures["collateral_usd"], abs=0.05)
+                assert loop["collateral_usd"] == pytest.approx(figures["collateral_usd"], rel=1e-5, abs=0.05)
                 interest = loop["debt_usd"] - owed
                 at_rest = not any(one["debt_usd"] for one in figures["morpho"].values())
                 assert -CENT <= interest <= (CENT if at_rest else 0.01 * owed), (account, block)
@@ -143,8 +143,9 @@ def test_open_loops_are_those_that_still_owe(story: tuple[Path, str]) -> None:
 def test_tags_never_exceed_what_was_supplied(story: tuple[Path, str]) -> None:
     with psycopg.connect(story[1]) as connection:
         wrong = connection.execute(
-            "SELECT count(*), count(*) FILTER (WHERE supplied_low_raw > supplied_mid_raw OR supplied_mid_raw > supplied_high_raw "
-            "OR supplied_high_raw > supplied_raw) FROM collateral_tag WHERE supplied_raw > 0"
+            # each rule keeps a wallet of its own, so single supplies need not be in order: what is tagged early lacks later
+            "SELECT count(*), count(*) FILTER (WHERE greatest(supplied_low_raw, supplied_mid_raw, supplied_high_raw) > supplied_raw) "
+            "FROM collateral_tag WHERE supplied_raw > 0"
         ).fetchone()
         shares = connection.execute(
             "SELECT deployment, ts, array_agg(share::float8 ORDER BY rule DESC) FROM dfc WHERE rule <> 'pro_rata' "
