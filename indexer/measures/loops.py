@@ -80,11 +80,13 @@ def _link_row(chain_id: int, owner: str, link: Link) -> tuple[Any, ...]:
 
 
 def _tag_rows(chain_id: int, owner: bytes, low: Trace, mid: Trace, high: Trace) -> list[tuple[Any, ...]]:
-    """Return the newest tag of each log by the three rules side by side, where any collateral was ever tagged."""
-    if not any(tag.held for tag in high.tags):
-        return []
+    """Return the newest tag of each log by the three rules side by side, of each market from its first tagged log on.
+
+    What came before has no row and is zero: rows must not depend on what happens after them, or a reorg would show.
+    """
     by_rule = [{(tag.market, tag.block, tag.log): tag for tag in found.tags} for found in (low, mid, high)]
     rows = []
+    begun: set[Any] = set()
     last: dict[tuple[int, Any], int | None] = {}
     for place in sorted(set().union(*by_rule), key=lambda at: (at[1], at[2], at[0])):
         market, block, log = place
@@ -95,6 +97,10 @@ def _tag_rows(chain_id: int, owner: bytes, low: Trace, mid: Trace, high: Trace) 
             last[n, market] = tag.held if tag is not None else last.get((n, market), 0)
             held.append(last[n, market])
             part.append(tag.supplied_tagged if tag is not None else 0)
+        if held[2]:
+            begun.add(market)
+        if market not in begun:
+            continue
         supplied = max((tags[place].supplied for tags in by_rule if place in tags), default=0)
         rows.append((chain_id, owner, market, block, log, *held, supplied, *part))
     return rows
