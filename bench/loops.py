@@ -27,9 +27,7 @@ def owner_events(number: int, rng: random.Random) -> list[Event]:
 
     def act(what: Any, token: str, value: int, scope: str) -> None:
         usd = Decimal(value) / 10**18
-        events.append(
-            Act(block, 0, len(events), block * 12, what, scope, f"{scope}:{token}", scope, token, value, usd)
-        )
+        events.append(Act(block, 0, len(events), block * 12, what, scope, f"{scope}:{token}", scope, token, value, usd))
 
     move("A", ZERO, me, amount)
     for turn in range(rng.randrange(3, 12)):

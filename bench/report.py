@@ -73,6 +73,13 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
     if loops := results.get("loops"):
         figure = f"{loops['seconds']:.1f} s, {loops['events_per_second']:,} events/s"
         yield Line(f"loop detection, {loops['events']:,} events, {loops['loops']:,} loops", figure)
+    if graph := results.get("exposure"):
+        work = graph["owners_seconds"] + graph["system_seconds"] + graph["chains_seconds"]
+        figure = f"{graph['owners_seconds']:.2f} s of each owner, {graph['system_seconds']:.2f} s of all together"
+        yield Line(
+            f"cycles, {graph['edges']:,} edges of {graph['owners']:,} owners, {graph['nodes']} protocols", figure
+        )
+        yield Line("the same with chains, to summing the edges", f"{work / graph['floor_seconds']:.0f}x")
 
 
 def terminal(results: dict[str, Any]) -> str:

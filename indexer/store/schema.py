@@ -8,11 +8,10 @@ Views    relations for people (text hex, decimals applied, USD) are in `store/sq
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Index, MetaData, Table, text
+from sqlalchemy import Index, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from indexer.store import schema_exposure, schema_loops, schema_perps, schema_stream
 from indexer.store.columns import (
     U256,
     BigInteger,
@@ -28,19 +27,7 @@ from indexer.store.columns import (
     col,
     log_index,
 )  # fmt: skip
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-BY_CHAIN: dict[str, Any] = {"postgresql_partition_by": "LIST (chain_id)"}
-"""The big tables are partitioned by chain; a default partition takes every chain until one is split off."""
+from indexer.store.metadata import BY_CHAIN, metadata
 
 # ------------------------------------------------------------------------------------------------ operation
 
@@ -348,9 +335,10 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
-from indexer.store import schema_loops as loops  # noqa: E402  (its tables hang on `metadata`)
-
-BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot, loops.dfc_snapshot)
+BY_BUCKET: tuple[Table, ...] = (
+    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, schema_perps.perp_market_snapshot,
+    schema_loops.dfc_snapshot,
+)  # fmt: skip
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
 TRUTH = (block, raw_log, node_read)
@@ -358,6 +346,12 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, loops.token_transfer, loops.loop_link, loops.collateral_tag, *BY_BUCKET,
+    account_setting, action, perp_action, *schema_perps.HOURLY, schema_loops.token_transfer,
+    schema_loops.loop_link, schema_loops.collateral_tag, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
+
+OPERATION = (reorg, *schema_stream.OPERATION)
+"""What happened to this process and who may ask: not part of the state that a branch determines."""
+
+__all__ = ["BY_BLOCK", "BY_BUCKET", "OPERATION", "TRUTH", "metadata"]

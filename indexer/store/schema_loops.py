@@ -18,7 +18,7 @@ from indexer.store.columns import (
     col,
     log_index,
 )
-from indexer.store.schema import BY_CHAIN, metadata
+from indexer.store.metadata import BY_CHAIN, metadata
 
 token_transfer: Table = Table(
     "token_transfer", metadata,

@@ -2,8 +2,8 @@
 
 Data     new and empty; `leverage rebuild` fills links from kept logs, `--reindex` fetches wallet flows
 
-Revision ID: 0003_loops
-Revises: 0002
+Revision ID: 0006
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_loops"
-down_revision = "0002"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
