@@ -87,7 +87,7 @@ def meta(scenario: Scenario, notes: dict[str, Any] | None = None) -> dict[str, A
         ],
         "contracts": chain.contracts,
         "tokens": chain.tokens,
-        "accounts": scenario.accounts,
+        "accounts": list(dict.fromkeys([*scenario.accounts, *newcomers.old_users, *newcomers.traders])),
         "checkpoints": scenario.checkpoints,
         "head": chain.clock.head,
         "notes": {

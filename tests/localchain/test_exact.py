@@ -24,7 +24,7 @@ from tests.replay import aave_v2, perp_v2
 from tests.replay.answers import compare
 from tests.replay.test_recordings import LISTED
 
-SEEDS = int(os.environ.get("LEVERAGE_SEEDS", "6"))
+SEEDS = int(os.environ.get("LEVERAGE_SEEDS", "4"))
 STEPS = 160
 CHECKPOINTS = 42
 
