@@ -120,23 +120,25 @@ def accrued(book: BookLike, comet: Address) -> None:
 
 
 def _accrued(book: BookLike, comet: Address) -> MarketBooks:
-    answer = book.answer(comet, reads.TOTALS)
-    if reads.words(answer, 7) is None:
+    totals = reads.totals(book.answer(comet, reads.TOTALS))
+    if totals is None:
         raise MissingFact(f"totalsBasic() of Comet {comet} is needed at every block with a log of it")
-    return _book_totals(book, comet, answer)
-
-
-def _book_totals(book: BookLike, comet: Address, answer: str | None) -> MarketBooks:
     market = _base_market(book, comet)
-    words = reads.words(answer, 7)
-    if words is not None and words[0]:  # an index of zero: the storage is not initialised yet
-        supply_index, debt_index, _, _, supplied, borrowed, accrued_at = words[:7]
-        known = (market.supply_index, market.debt_index, market.supply_shares, market.debt_shares, market.accrued_at)
-        if known != (supply_index, debt_index, supplied, borrowed, accrued_at):
-            market.supply_index, market.debt_index = supply_index, debt_index
-            market.supply_shares, market.debt_shares, market.accrued_at = supplied, borrowed, accrued_at
-            book.touch(market)
+    _book_totals(book, market, totals)
     return market
+
+
+def _book_totals(book: BookLike, market: MarketBooks, totals: tuple[int, int, int, int, int]) -> None:
+    supply_index, debt_index, supplied, borrowed, accrued_at = totals
+    if not supply_index:  # the storage is not initialised yet
+        return
+    if (
+        market.accrued_at != accrued_at or market.supply_shares != supplied or market.debt_shares != borrowed
+        or market.supply_index != supply_index or market.debt_index != debt_index
+    ):  # fmt: skip
+        market.supply_index, market.debt_index = supply_index, debt_index
+        market.supply_shares, market.debt_shares, market.accrued_at = supplied, borrowed, accrued_at
+        book.touch(market)
 
 
 # ----------------------------------------------------------------------------------------------------- collateral
@@ -149,6 +151,7 @@ def pledged(book: BookLike, comet: Address, account: Address, asset: Address, am
     market.supply_shares += amount
     market.supply_assets = market.supply_shares
     book.touch(market)
+    _accrued(book, comet)
 
 
 def collateral_transferred(
@@ -158,6 +161,7 @@ def collateral_transferred(
     market = _collateral_market(book, comet, asset)
     _add_collateral(book, market, source, -amount)
     _add_collateral(book, market, target, amount, leg=1)
+    _accrued(book, comet)
 
 
 def _add_collateral(book: BookLike, market: MarketBooks, account: Address, amount: int, leg: int = 0) -> None:
@@ -209,8 +213,9 @@ def upgraded(book: BookLike, comet: Address) -> None:
 
 def totals_read(book: BookLike, comet: Address, data: str, result: str) -> None:
     """Indexes and totals at the end of a block, also of one without a log: accruing leaves none."""
-    if book.has_market((book.deployment(comet).key, comet)):  # before its first log there is nothing to value
-        _book_totals(book, comet, result)
+    totals, ref = reads.totals(result), (book.deployment(comet).key, comet)
+    if totals is not None and book.has_market(ref):  # before its first log there is nothing to value
+        _book_totals(book, book.market(ref), totals)
 
 
 def principal_read(book: BookLike, comet: Address, data: str, result: str) -> None:
