@@ -16,16 +16,19 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems
+from api.access import Access, origins
 from api.heads import Heads
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
 from api.pool import Pool
-from api.routes import accounts, events, leverage, markets, operation, risk, status
+from api.routes import accounts, events, exposure, leverage, markets, operation, risk, status, stream
 from api.schemas import ProblemDocument
 from api.settings import Settings
+from api.stream import Hub, Reads, closing_on_signals
 from indexer.store import queries
 from indexer.store.queries import Row
 from indexer.store.queries.coverage import Coverage
@@ -42,7 +45,7 @@ is behind. **Exact integers and USD are strings**, ratios are numbers, what is a
 **Errors** are RFC 9457 problem documents.
 """
 
-ROUTERS = (status, markets, leverage, accounts, risk, events, operation)
+ROUTERS = (status, markets, leverage, accounts, risk, exposure, events, stream, operation)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -58,13 +61,32 @@ def create_app(settings: Settings) -> FastAPI:
         with pool.connections.connection() as connection:
             return queries.coverage.status(connection, None)
 
+    def read_messages(chain_id: int, after: int, limit: int) -> list[Row]:
+        with pool.connections.connection() as connection:
+            return queries.stream.messages(connection, chain_id, after, limit)
+
+    def read_window(chain_id: int) -> tuple[int, int]:
+        with pool.connections.connection() as connection:
+            return queries.stream.window(connection, chain_id)
+
+    def read_streams() -> list[Row]:
+        with pool.connections.connection() as connection:
+            return queries.stream.chains(connection)
+
+    def read_keys() -> list[Row]:
+        with pool.connections.connection() as connection:
+            return queries.keys.in_use(connection)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.parameters()
         pool.connections.open(wait=False)
+        hub.start()
         try:
-            yield
+            with closing_on_signals(hub):
+                yield
         finally:
+            await hub.stop()
             pool.connections.close()
 
     app = FastAPI(
@@ -79,13 +101,28 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     heads = Heads(read_heads, settings.poll_seconds, settings.max_waiting_requests)
-    registry = registry_of(read_status, lambda: heads.waiting)
+    hub = Hub(settings.database, Reads(read_streams, read_messages, read_window), settings.max_streams)
+    registry = registry_of(read_status, lambda: heads.waiting, lambda: hub.listeners)
     app.state.pool = pool
     app.state.heads = heads
+    app.state.hub = hub
+    app.state.ready_lag_seconds = settings.ready_lag_seconds
+    app.state.read_heads = read_heads
     app.state.registry = registry
     app.state.parameters = cache(lambda: parameters_of(app))
     app.openapi = cache(partial(openapi, app))  # type: ignore[method-assign]
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Access,
+        read_keys=read_keys,
+        require_key=settings.require_key,
+        requests_per_minute=settings.requests_per_minute or None,
+    )
+    if allowed := origins(settings.cors_origins):
+        app.add_middleware(
+            CORSMiddleware, allow_origins=allowed, allow_methods=["GET", "POST"], allow_headers=["*"],
+            expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "Location"],
+        )  # fmt: skip
     app.add_middleware(GZipMiddleware, minimum_size=2_048, compresslevel=1)
     app.add_middleware(Requests, registry=registry)
     problems.install(app)
@@ -104,7 +141,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     found = FastAPI.openapi(app)
     for module in ROUTERS:
         for route in module.router.routes:
-            assert isinstance(route, APIRoute)
+            if not isinstance(route, APIRoute):  # a WebSocket has no place in the schema
+                continue
             for method in route.methods or ():
                 documented = found["paths"][route.path][method.lower()]["responses"]
                 for code, response in route.responses.items():

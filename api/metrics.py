@@ -3,6 +3,7 @@
 leverage_api_requests_total{method,route,status}     requests answered
 leverage_api_request_seconds{method,route}           time to answer, long polls included
 leverage_api_waiting_requests                        long polls that wait for a block
+leverage_api_open_streams                            server-sent event streams and WebSockets that are open
 leverage_database_up                                 1 when the database answered this scrape
 leverage_head_block{chain}                           newest block the node has spoken of
 leverage_indexed_block{chain}                        newest block that every running protocol has reached
@@ -114,12 +115,16 @@ class Progress:
         yield stopped
 
 
-def registry_of(read: Callable[[], list[Row]], waiting: Callable[[], int]) -> CollectorRegistry:
+def registry_of(
+    read: Callable[[], list[Row]], waiting: Callable[[], int], streams: Callable[[], int]
+) -> CollectorRegistry:
     """Return the registry of one app."""
     registry = CollectorRegistry()
     registry.register(Progress(read))
     gauge = Gauge("leverage_api_waiting_requests", "Long polls that wait for a block", registry=registry)
     gauge.set_function(waiting)
+    gauge = Gauge("leverage_api_open_streams", "Event streams and WebSockets that are open", registry=registry)
+    gauge.set_function(streams)
     return registry
 
 

@@ -1,10 +1,12 @@
 """Errors as RFC 9457 problem documents (`application/problem+json`).
 
     status  type                     when
+    401     unauthorised             a key is needed, or the one sent is not valid
     404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
     413     body-too-large
     422     bad-parameter            `errors` names each parameter at fault
+    429     too-many-requests        with Retry-After and RateLimit-* headers
     500     internal-error           a bug; the server's log has it
     503     database-unavailable, too-slow, too-busy, not-migrated     with Retry-After
 
@@ -37,6 +39,7 @@ class Problem(BadRequest):
     def __init__(self, status: int, slug: str, title: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
         self.status, self.slug, self.title, self.detail, self.extra = status, slug, title, detail, extra
+        self.headers: dict[str, str] = {}
 
 
 class Unchanged(Exception):

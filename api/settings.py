@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from indexer.errors import BadConfig
@@ -10,9 +10,21 @@ from indexer.errors import BadConfig
 PREFIX = "LEVERAGE_API_"
 
 
+def _yes(text: str) -> bool:
+    """Read True or False as `environment` writes them, or 1 and 0."""
+    return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+
+
+READERS: dict[str, Callable[[str], str | int | float | bool]] = {"str": str, "int": int, "float": float, "bool": _yes}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`database` is a PostgreSQL URL. The rest are bounds, and their defaults suit one machine."""
+    """`database` is a PostgreSQL URL. The rest are bounds, and their defaults suit one machine.
+
+    `requests_per_minute` is for callers without a key, 0 for no limit; `cors_origins` is comma-separated, `*` for all;
+    `ready_lag_seconds` is how old the indexed block may be before `/readyz` says no, 0 for any age.
+    """
 
     database: str
     pool_size: int = 8
@@ -20,7 +32,12 @@ class Settings:
     statement_timeout_ms: int = 5_000
     max_body_bytes: int = 1 << 20
     max_waiting_requests: int = 1_000
+    max_streams: int = 1_000
     poll_seconds: float = 0.1
+    require_key: bool = False
+    requests_per_minute: int = 0
+    cors_origins: str = ""
+    ready_lag_seconds: int = 0
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that `from_environment` reads."""
@@ -29,15 +46,15 @@ class Settings:
     @staticmethod
     def from_environment(environment: Mapping[str, str]) -> Settings:
         """Read settings from environment variables, refusing what is missing or not a number."""
-        found: dict[str, str | int | float] = {}
+        found: dict[str, str | int | float | bool] = {}
         for field in fields(Settings):
             name = PREFIX + field.name.upper()
             if name not in environment:
                 continue
-            kind = {"str": str, "int": int, "float": float}[str(field.type)]
+            kind = READERS[str(field.type)]
             try:
                 found[field.name] = kind(environment[name])
-            except ValueError as error:
+            except (ValueError, KeyError) as error:
                 raise BadConfig(f"{name}={environment[name]!r} is not of type {field.type}") from error
         if "database" not in found:
             raise BadConfig(

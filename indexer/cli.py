@@ -30,6 +30,8 @@ app = typer.Typer(
 
 Target = int | Literal["latest", "finalized"]
 
+ISO = "%Y-%m-%dT%H:%M:%S%z"
+
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Configuration file; ./leverage.toml when left out.", show_default=False),
@@ -65,13 +67,25 @@ def root(
     context: typer.Context,
     config: ConfigFile = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens in detail.")] = False,
+    log_format: Annotated[
+        Literal["text", "json"],
+        typer.Option(
+            "--log-format", envvar="LEVERAGE_LOG_FORMAT", help="Log lines for people, or one JSON object each."
+        ),
+    ] = "text",
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Say what holds for every command."""
     context.obj = config
-    if STDERR.is_terminal:
+    if log_format == "json":
+        from pythonjsonlogger.json import JsonFormatter  # 0.07 s to import: not at every start
+
+        json_lines = logging.StreamHandler()
+        json_lines.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", datefmt=ISO))
+        logging.basicConfig(level=logging.WARNING, handlers=[json_lines])
+    elif STDERR.is_terminal:
         handlers: list[logging.Handler] = [RichHandler(console=STDERR, show_path=False)]
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers)
     else:
@@ -263,6 +277,58 @@ def sql(context: typer.Context, config: ConfigFile = None) -> None:
     from indexer.commands.reports import sql as body
 
     raise typer.Exit(body(_settings(context, config), context.args))
+
+
+@app.command()
+def reader(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the role.")],
+    timeout: Annotated[int, typer.Option("--timeout", min=1, max=86_400, help="Longest query, seconds.")] = 60,
+    config: ConfigFile = None,
+) -> None:
+    """Make a read-only SQL role with a statement timeout, and print how to connect. Again: a new password."""
+    from indexer.commands.access import create_reader
+
+    create_reader(_settings(context, config), name, timeout)
+
+
+key = typer.Typer(help="Keys of the HTTP API.", no_args_is_help=True)
+app.add_typer(key, name="key")
+
+
+@key.command("create")
+def key_create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    per_minute: Annotated[
+        int | None, typer.Option("--per-minute", min=1, help="Requests a minute; any number when left out.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+) -> None:  # fmt: skip
+    """Make a key and print it. It is shown this once."""
+    from indexer.commands.access import create_key
+
+    create_key(_settings(context, config), name, per_minute)
+
+
+@key.command("list")
+def key_list(context: typer.Context, config: ConfigFile = None) -> None:
+    """List keys by name, without the keys themselves."""
+    from indexer.commands.access import list_keys
+
+    list_keys(_settings(context, config))
+
+
+@key.command("revoke")
+def key_revoke(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    config: ConfigFile = None,
+) -> None:
+    """End a key; the API forgets it within seconds."""
+    from indexer.commands.access import revoke_key
+
+    revoke_key(_settings(context, config), name)
 
 
 @app.command("new-protocol")

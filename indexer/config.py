@@ -139,6 +139,14 @@ class ApiSettings(_Model):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that share the port."""
+    require_key: bool = False
+    """Answer only to callers with a key of `leverage key create`."""
+    requests_per_minute: Count | None = None
+    """Limit for each address without a key, in each process. None: none."""
+    cors_origins: Several[str] = ()
+    """Origins whose pages may read answers, e.g. "https://example.org"; "*" for all."""
+    ready_lag_seconds: Count | None = None
+    """How old the indexed block may be before `/readyz` says no. None: any age."""
 
 
 class Settings(_Model):

@@ -1,4 +1,4 @@
-"""What happened: liquidations."""
+"""What happened: liquidations, parameter changes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.answers import Answer, documented, example_list, listed
-from api.deps import ADDRESS, AsOfList, Connection, DeploymentFilter, ProtocolFilter, only_known_parameters, page_of
+from api.deps import (
+    ADDRESS,
+    SLUG,
+    AsOfList,
+    Connection,
+    DeploymentFilter,
+    ProtocolFilter,
+    only_known_parameters,
+    page_of,
+)
 from api.paging import INT64_MAX, Page
-from api.schemas import Envelope, Liquidation
+from api.schemas import Envelope, Liquidation, ParamChange
 from api.scope import check_scope  # fmt: skip
 from indexer.store import queries
 
@@ -29,6 +38,12 @@ LIQUIDATION = {
     "bonus": 0.05, "profit_usd": "50", "bad_debt_usd": "0", "block_number": 21_525_800,
     "block_time": "2024-12-31T23:41:59Z", "tx_hash": "0x" + "cd" * 32, "tx_index": 7, "evt_index": 42,
     "project_contract_address": POOL,
+}  # fmt: skip
+
+PARAM_CHANGE = {
+    "protocol": "aave_v3", "project": "aave", "version": "3", "deployment": "ethereum_core",
+    "market_id": f"aave_v3:1:{POOL}:{WETH}", "name": "liquidation_threshold_bps", "qualifier": "", "value_raw": "8300",
+    "value_text": None, "block_number": 21_525_700, "block_time": "2024-12-31T23:21:59Z", "evt_index": 3,
 }  # fmt: skip
 
 
@@ -61,5 +76,39 @@ def liquidations(
         connection, at, page.limit, page.after, protocol=protocol, deployment=deployment, from_block=from_block,
         borrower=None if borrower is None else borrower.lower(),
         liquidator=None if liquidator is None else liquidator.lower(),
+    )  # fmt: skip
+    return listed(request, found, page, at)
+
+
+@router.get(
+    "/params/history",
+    summary="Parameter changes, newest first",
+    response_model=Envelope[list[ParamChange]],
+    responses=documented(example_list(PARAM_CHANGE), listing=True),
+)
+def params_history(
+    request: Request,
+    connection: Connection,
+    at: AsOfList,
+    page: Annotated[Page, Depends(page_of(queries.params.CHANGES_KEY))],
+    protocol: ProtocolFilter = None,
+    deployment: DeploymentFilter = None,
+    market_id: Annotated[
+        str | None,
+        Query(max_length=200, description="Only of this market.", examples=[PARAM_CHANGE["market_id"]]),
+    ] = None,
+    name: Annotated[
+        str | None,
+        Query(pattern=SLUG, description="Only this parameter.", examples=["liquidation_threshold_bps"]),
+    ] = None,
+    from_block: Annotated[
+        int | None, Query(ge=0, le=INT64_MAX, description="Only from this block on.", examples=[21_000_000])
+    ] = None,
+) -> Answer:
+    """Every change of a parameter of a market or a deployment up to the block of the answer, in the protocol's own units."""
+    check_scope(connection, at, protocol, deployment)
+    found = queries.params.changes(
+        connection, at, page.limit, page.after,
+        protocol=protocol, deployment=deployment, market_id=market_id, name=name, from_block=from_block,
     )  # fmt: skip
     return listed(request, found, page, at)

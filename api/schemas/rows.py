@@ -254,3 +254,20 @@ class Liquidation(Model):
     tx_index: int = Field(description="Index of the transaction within the block.")
     evt_index: int = Field(description="Index of the log within the block.")
     project_contract_address: Address = Field(description="Contract that emitted it.")
+
+
+class ParamChange(Model):
+    """A parameter took a new value."""
+
+    protocol: str = Field(description="Protocol slug.")
+    project: str = Field(description="Dune's project.")
+    version: str = Field(description="Dune's version.")
+    deployment: str = Field(description="Deployment name.")
+    market_id: str | None = Field(description="Market, null for a parameter of the whole deployment.")
+    name: str = Field(description="Parameter, e.g. liquidation_threshold_bps.")
+    qualifier: str = Field(description="What it is for within the subject, e.g. an e-mode category; empty for none.")
+    value_raw: Whole | None = Field(description="Number in the protocol's own unit.")
+    value_text: str | None = Field(description="Address or label.")
+    block_number: int = Field(description="Block from whose end on it holds.")
+    block_time: Time | None = Field(description="Its timestamp.")
+    evt_index: int = Field(description="Index of the log within the block; -1 for a node read.")

@@ -86,3 +86,10 @@ class ProtocolRow(Model):
     block_number: int | None = Field(description="Last block that is complete.")
     markets: int = Field(description="Markets listed by the block of the answer.")
     deployments: list[Deployment]
+
+
+class Readyz(Model):
+    """Whether to send requests here."""
+
+    status: Literal["ready", "not ready"] = Field(description="`ready` goes with 200, `not ready` with 503.")
+    reasons: list[str] = Field(description="Why it is not ready, for people.")

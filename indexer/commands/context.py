@@ -90,7 +90,13 @@ def serve(settings: Settings, url: str, host: str | None = None, port: int | Non
     """Run the HTTP API until it is told to stop. The API is named, not imported: it stands beside the commands."""
     import uvicorn
 
-    os.environ["LEVERAGE_API_DATABASE"] = url
+    os.environ |= {
+        "LEVERAGE_API_DATABASE": url,
+        "LEVERAGE_API_REQUIRE_KEY": str(settings.api.require_key),
+        "LEVERAGE_API_REQUESTS_PER_MINUTE": str(settings.api.requests_per_minute or 0),
+        "LEVERAGE_API_CORS_ORIGINS": ",".join(settings.api.cors_origins),
+        "LEVERAGE_API_READY_LAG_SECONDS": str(settings.api.ready_lag_seconds or 0),
+    }
     with stoppable():  # uvicorn repeats the signal it got when it is done; then nothing more must happen
         uvicorn.run(
             "api.main:from_environment",

@@ -119,6 +119,70 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     GROUP BY m.chain_id, m.market_key
 $$;
 
+-- Every balance as the pool's account data take it: its value in base units, whether it counts as collateral, and the
+-- parameters in force for it. `usd` is the dollars of one base unit, NULL when the base currency is not the dollar.
+CREATE FUNCTION aave_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+RETURNS TABLE (
+    chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
+    side text, asset bytea, symbol text, units numeric, price_usd numeric, price_raw numeric, usd numeric, directed boolean,
+    emode integer, rule jsonb, counts boolean, value numeric, ltv numeric, threshold numeric, bonus numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT
+        b.chain_id, b.deployment_key, b.market_key, b.account_bytes, b.as_of_block, b.as_of_time,
+        b.side, b.asset, b.symbol, b.amount_raw * b.unit, b.price_usd, b.price_raw, b.usd, b.directed,
+        b.emode, b.rule,
+        b.side = 'supply' AND b.is_collateral
+            AND (b.category_rule_36 OR coalesce(r.liquidation_threshold_bps, 0) <> 0) AS counts,
+        CASE WHEN b.side = 'debt' AND b.directed
+             THEN mul_div_ceil(b.amount_raw, b.price_raw, b.token_unit)
+             ELSE mul_div_floor(b.amount_raw, b.price_raw, b.token_unit) END AS value,
+        CASE
+            WHEN b.rule IS NULL THEN coalesce(r.ltv_bps, 0)
+            WHEN CASE WHEN b.category_rule_36 THEN (b.rule ->> 3)::boolean ELSE coalesce(r.ltv_bps, 0) = 0 END THEN 0
+            ELSE (b.rule ->> 0)::numeric
+        END AS ltv,
+        CASE WHEN b.rule IS NULL THEN coalesce(r.liquidation_threshold_bps, 0) ELSE (b.rule ->> 1)::numeric END AS threshold,
+        CASE WHEN b.rule IS NULL THEN r.liquidation_bonus_bps ELSE (b.rule ->> 2)::numeric END AS bonus
+    FROM (
+        SELECT
+            p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time,
+            p.side, p.asset, p.symbol, p.unit, p.is_collateral, p.amount_raw, p.price_usd,
+            1 / p.unit AS token_unit,
+            CASE WHEN p.oracle_price_raw IS NULL OR p.oracle_quote = 'usd' THEN coalesce(1 / du.unit, 1e-8) END AS usd,
+            p.regime = 'directed_b' AS directed,
+            p.regime = 'directed_b' AND coalesce(du.contract_version, '') NOT LIKE '3.5%' AS category_rule_36,
+            coalesce(s.category, 0) AS emode, e.rules -> s.category::text AS rule,
+            CASE WHEN e.rules #>> ARRAY[s.category::text, '5'] IS NULL THEN p.oracle_price_raw ELSE (
+                SELECT x.price_raw FROM price x
+                WHERE x.chain_id = p.chain_id AND x.feed = unhex(du.oracle)
+                  AND x.asset = unhex(e.rules #>> ARRAY[s.category::text, '5'])
+                  AND x.block_number <= p.as_of_block
+                ORDER BY x.block_number DESC, x.log_index DESC LIMIT 1) END AS price_raw
+        FROM position_books(p_chain, p_block, p_account, 'aave') p
+        LEFT JOIN (
+            SELECT DISTINCT ON (a.chain_id, a.subject, a.account) a.chain_id, a.subject, a.account,
+                a.value_raw::integer AS category
+            FROM account_setting a
+            WHERE a.name = 'emode' AND (p_block IS NULL OR a.block_number <= p_block)
+              AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_account IS NULL OR a.account = p_account)
+            ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.block_number DESC, a.log_index DESC
+        ) s ON s.chain_id = p.chain_id AND s.subject = p.deployment_key AND s.account = p.account_bytes
+        LEFT JOIN aave_emode(p_chain, p_block, p_account) e
+            ON e.chain_id = p.chain_id AND e.market_key = p.market_key
+        LEFT JOIN (
+            SELECT p.chain_id, p.subject,
+                max(p.value_raw) FILTER (WHERE p.name = 'base_currency_unit') AS unit,
+                max(p.value_text) FILTER (WHERE p.name = 'contract_version') AS contract_version,
+                max(p.value_text) FILTER (WHERE p.name = 'price_oracle') AS oracle
+            FROM params_at(p_chain, p_block, p_account) p
+            WHERE p.name IN ('base_currency_unit', 'contract_version', 'price_oracle') AND p.qualifier = ''
+            GROUP BY p.chain_id, p.subject
+        ) du ON du.chain_id = p.chain_id AND du.subject = p.deployment_key
+    ) b
+    LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+$$;
+
 -- getUserAccountData for every account with a balance, one row per (account, pool).
 --   collateral of a reserve = floor(balance * price / 10^decimals), if the account's flag is on and the threshold counts
 --   debt of a reserve       = floor (up to 3.4) or ceil (from 3.5) of the same
@@ -192,61 +256,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
                 -- one base currency a pool; NULL when it is not USD (then shown in raw base units only)
                 CASE WHEN bool_and(v.usd IS NOT NULL) THEN min(v.usd) END AS usd
-            FROM (
-                SELECT
-                    b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block,
-                    b.as_of_time, b.side, b.asset, b.price_usd, b.usd, b.directed, b.emode,
-                    b.rule,
-                    b.side = 'supply' AND b.is_collateral
-                        AND (b.category_rule_36 OR coalesce(r.liquidation_threshold_bps, 0) <> 0) AS counts,
-                    CASE WHEN b.side = 'debt' AND b.directed
-                         THEN mul_div_ceil(b.amount_raw, b.price_raw, b.token_unit)
-                         ELSE mul_div_floor(b.amount_raw, b.price_raw, b.token_unit) END AS value,
-                    CASE
-                        WHEN b.rule IS NULL THEN coalesce(r.ltv_bps, 0)
-                        WHEN CASE WHEN b.category_rule_36 THEN (b.rule ->> 3)::boolean ELSE coalesce(r.ltv_bps, 0) = 0 END THEN 0
-                        ELSE (b.rule ->> 0)::numeric
-                    END AS ltv,
-                    CASE WHEN b.rule IS NULL THEN coalesce(r.liquidation_threshold_bps, 0) ELSE (b.rule ->> 1)::numeric END AS threshold,
-                    CASE WHEN b.rule IS NULL THEN r.liquidation_bonus_bps ELSE (b.rule ->> 2)::numeric END AS bonus
-                FROM (
-                    SELECT
-                        p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time,
-                        p.side, p.asset, p.is_collateral, p.amount_raw, p.price_usd,
-                        1 / p.unit AS token_unit,
-                        CASE WHEN p.oracle_price_raw IS NULL OR p.oracle_quote = 'usd' THEN coalesce(1 / du.unit, 1e-8) END AS usd,
-                        p.regime = 'directed_b' AS directed,
-                        p.regime = 'directed_b' AND coalesce(du.contract_version, '') NOT LIKE '3.5%' AS category_rule_36,
-                        coalesce(s.category, 0) AS emode, e.rules -> s.category::text AS rule,
-                        CASE WHEN e.rules #>> ARRAY[s.category::text, '5'] IS NULL THEN p.oracle_price_raw ELSE (
-                            SELECT x.price_raw FROM price x
-                            WHERE x.chain_id = p.chain_id AND x.feed = unhex(du.oracle)
-                              AND x.asset = unhex(e.rules #>> ARRAY[s.category::text, '5'])
-                              AND x.block_number <= p.as_of_block
-                            ORDER BY x.block_number DESC, x.log_index DESC LIMIT 1) END AS price_raw
-                    FROM position_books(p_chain, p_block, p_account, 'aave') p
-                    LEFT JOIN (
-                        SELECT DISTINCT ON (a.chain_id, a.subject, a.account) a.chain_id, a.subject, a.account,
-                            a.value_raw::integer AS category
-                        FROM account_setting a
-                        WHERE a.name = 'emode' AND (p_block IS NULL OR a.block_number <= p_block)
-                          AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_account IS NULL OR a.account = p_account)
-                        ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.block_number DESC, a.log_index DESC
-                    ) s ON s.chain_id = p.chain_id AND s.subject = p.deployment_key AND s.account = p.account_bytes
-                    LEFT JOIN aave_emode(p_chain, p_block, p_account) e
-                        ON e.chain_id = p.chain_id AND e.market_key = p.market_key
-                    LEFT JOIN (
-                        SELECT p.chain_id, p.subject,
-                            max(p.value_raw) FILTER (WHERE p.name = 'base_currency_unit') AS unit,
-                            max(p.value_text) FILTER (WHERE p.name = 'contract_version') AS contract_version,
-                            max(p.value_text) FILTER (WHERE p.name = 'price_oracle') AS oracle
-                        FROM params_at(p_chain, p_block, p_account) p
-                        WHERE p.name IN ('base_currency_unit', 'contract_version', 'price_oracle') AND p.qualifier = ''
-                        GROUP BY p.chain_id, p.subject
-                    ) du ON du.chain_id = p.chain_id AND du.subject = p.deployment_key
-                ) b
-                LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
-            ) v
+            FROM aave_valued(p_chain, p_block, p_account) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
     ) h

@@ -82,6 +82,43 @@ RETURN CASE side
     WHEN 'debt' THEN div(shares * q.debt_index_raw, basis)
 END;
 
+-- Every balance as the comptroller takes it: `weighted` collateral or `owed` debt in the oracle's quote, by what is stored;
+-- units and USD with pending interest.
+CREATE FUNCTION compound_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+RETURNS TABLE (
+    chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
+    side text, asset bytea, symbol text, units numeric, price_usd numeric, counts boolean, factor numeric,
+    weighted numeric, owed numeric, usd numeric, incentive numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT
+        p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset, p.symbol,
+        p.amount_raw * p.unit, nullif(p.price_usd, 0),
+        p.side = 'supply' AND p.is_collateral AS counts, coalesce(f.collateral_factor, 0),
+        CASE WHEN p.side = 'supply' THEN
+            div(p.shares_raw * div(div(coalesce(f.collateral_factor, 0) * k.supply_index, 1e18)
+                                   * nullif(p.oracle_price_raw, 0), 1e18), 1e18) END AS weighted,
+        CASE WHEN p.side = 'debt' THEN
+            div(nullif(p.oracle_price_raw, 0) * div(p.shares_raw * k.debt_index, p.basis_raw), 1e18) END AS owed,
+        round(p.amount_raw * p.unit * nullif(p.price_usd, 0), 18) AS usd,
+        i.incentive
+    FROM position_books(p_chain, p_block, p_account, 'compound') p
+    JOIN (
+        SELECT x.chain_id, x.market_key, (x.state).supply_index_raw AS supply_index,
+            (x.state).debt_index_raw AS debt_index
+        FROM books(p_chain, p_block, p_account, 'compound') x
+    ) k ON k.chain_id = p.chain_id AND k.market_key = p.market_key
+    LEFT JOIN (
+        SELECT y.chain_id, y.subject, y.value_raw AS collateral_factor
+        FROM params_at(p_chain, p_block, p_account) y WHERE y.name = 'collateral_factor_raw' AND y.qualifier = ''
+    ) f ON f.chain_id = p.chain_id AND f.subject = p.market_key
+    LEFT JOIN (
+        SELECT z.chain_id, z.subject, z.value_raw AS incentive
+        FROM params_at(p_chain, p_block, p_account) z
+        WHERE z.name = 'liquidation_incentive_raw' AND z.qualifier = ''
+    ) i ON i.chain_id = p.chain_id AND i.subject = p.deployment_key
+$$;
+
 -- getAccountLiquidity for every account with a balance, one row per (account, comptroller). The comptroller decides by
 -- what is stored, without pending interest; amounts in USD are with it.
 --   max_borrow_raw  sum over entered markets of floor(floor(floor(factor * rate) * price) * tokens)
@@ -130,33 +167,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(v.price_usd) FILTER (WHERE v.counts) AS collateral_price_usd,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.counts), '{}') AS collateral_assets,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets
-            FROM (
-                SELECT
-                    p.chain_id, p.deployment_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset, p.price_usd,
-                    p.side = 'supply' AND p.is_collateral AS counts,
-                    CASE WHEN p.side = 'supply' THEN
-                        div(p.shares_raw * div(div(coalesce(f.collateral_factor, 0) * k.supply_index, 1e18)
-                                               * nullif(p.oracle_price_raw, 0), 1e18), 1e18) END AS weighted,
-                    CASE WHEN p.side = 'debt' THEN
-                        div(nullif(p.oracle_price_raw, 0) * div(p.shares_raw * k.debt_index, p.basis_raw), 1e18) END AS owed,
-                    round(p.amount_raw * p.unit * nullif(p.price_usd, 0), 18) AS usd,
-                    i.incentive
-                FROM position_books(p_chain, p_block, p_account, 'compound') p
-                JOIN (
-                    SELECT x.chain_id, x.market_key, (x.state).supply_index_raw AS supply_index,
-                        (x.state).debt_index_raw AS debt_index
-                    FROM books(p_chain, p_block, p_account, 'compound') x
-                ) k ON k.chain_id = p.chain_id AND k.market_key = p.market_key
-                LEFT JOIN (
-                    SELECT y.chain_id, y.subject, y.value_raw AS collateral_factor
-                    FROM params_at(p_chain, p_block, p_account) y WHERE y.name = 'collateral_factor_raw' AND y.qualifier = ''
-                ) f ON f.chain_id = p.chain_id AND f.subject = p.market_key
-                LEFT JOIN (
-                    SELECT z.chain_id, z.subject, z.value_raw AS incentive
-                    FROM params_at(p_chain, p_block, p_account) z
-                    WHERE z.name = 'liquidation_incentive_raw' AND z.qualifier = ''
-                ) i ON i.chain_id = p.chain_id AND i.subject = p.deployment_key
-            ) v
+            FROM compound_valued(p_chain, p_block, p_account) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
     ) h

@@ -29,7 +29,7 @@ from indexer.store.columns import (
     log_index,
 )  # fmt: skip
 
-metadata = MetaData(
+metadata: MetaData = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -348,7 +348,9 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
-BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
+from indexer.store import schema_exposure  # noqa: E402  (its tables need `metadata`)
+
+BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY)
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
 TRUTH = (block, raw_log, node_read)
@@ -359,3 +361,5 @@ BY_BLOCK = (
     account_setting, action, perp_action, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
+
+from indexer.store import schema_stream  # noqa: E402, F401  the tables of one subject each, in `metadata` from here on

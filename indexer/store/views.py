@@ -1,7 +1,7 @@
 """Install the SQL functions and views: exact amounts and metrics in the database, for everyone who reads it.
 
 Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` and `indexer/protocols/*/`
-Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health`,
+Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health` and `_legs`,
          and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
          those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account
@@ -75,6 +75,7 @@ def dispatch(accountings: str) -> str:
     quotes = dict(re.findall(r"^CREATE FUNCTION (\w+)_quote\(([^)]*)\)", accountings, re.MULTILINE))
     amounts = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_amount\(", accountings, re.MULTILINE)))
     healths = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_health\(", accountings, re.MULTILINE)))
+    legs = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_legs\(", accountings, re.MULTILINE)))
     cases = " ".join(
         f"WHEN '{name}' THEN {name}_quote(s, t{', b' if parameters.count(',') == 2 else ''})"
         for name, parameters in sorted(quotes.items())
@@ -86,6 +87,8 @@ def dispatch(accountings: str) -> str:
     owners = " UNION ALL ".join(f"SELECT * FROM {name}_owned(p_chain, p_block)" for name in owned)
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
+    each = [f"SELECT * FROM {name}_legs(p_chain, p_block, only_account(p_accounts))" for name in legs]
+    legs_union = "\n            UNION ALL ".join(each)
     return f"""
 -- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
 CREATE FUNCTION market_quote_of(accounting text, s market_state, t bigint, b bigint) RETURNS market_quote
@@ -119,6 +122,34 @@ $$;
 CREATE FUNCTION account_health_of(p_chain bigint, p_block bigint, p_account bytea) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {union.format(account=", p_account")}
+$$;
+
+-- Every leg of every borrower (of p_accounts only, when given), one row a leg: risk_leg with names. See 50_legs.sql.
+CREATE FUNCTION risk_legs_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
+RETURNS TABLE (
+    chain_id bigint, deployment_key bigint, market_key bigint, as_of_block bigint, as_of_time timestamptz,
+    protocol text, project text, version text, deployment text, market_id text, account text, owner text, side text,
+    leg_market_key bigint, asset text, symbol text, units numeric, price_usd numeric, value_usd numeric, counts boolean,
+    ltv numeric, liquidation_threshold numeric, liquidation_bonus numeric, emode integer, decides_raw numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT
+        l.chain_id, l.deployment_key, l.market_key, l.as_of_block, to_timestamp(l.as_of_time),
+        d.protocol, d.project, d.version, d.name, m.market_id, hex(l.account),
+        coalesce(owner_of(d.protocol, l.chain_id, l.deployment_key, l.account, l.as_of_block), hex(l.account)), l.side,
+        l.leg_market_key, hex(l.asset), l.symbol, l.units, l.price_usd, l.value_usd, l.counts,
+        l.ltv, l.liquidation_threshold, l.liquidation_bonus, l.emode, l.decides_raw
+    FROM (
+        SELECT u.*, bool_or(u.side = 'debt') OVER (
+            PARTITION BY u.chain_id, u.deployment_key, u.market_key, u.account) AS borrows
+        FROM (
+            {legs_union}
+        ) u
+        WHERE p_accounts IS NULL OR u.account = ANY (p_accounts)
+    ) l
+    JOIN deployment d ON d.chain_id = l.chain_id AND d.deployment_key = l.deployment_key
+    LEFT JOIN market m ON m.chain_id = l.chain_id AND m.market_key = l.market_key
+    WHERE l.borrows
 $$;
 """
 

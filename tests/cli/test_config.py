@@ -26,7 +26,7 @@ MISTAKES = {
     "unknown top key": ('databse = "x"\n', "1: databse: unknown key; did you mean 'database'?"),
     "unknown chain key": (CHAIN + "protcols = []\n", "3: chain.main.protcols: unknown key; did you mean 'protocols'?"),
     "unknown api key": ("[api]\nhots = 1\n", "2: api.hots: unknown key; did you mean 'host'?"),
-    "unknown key far from any": ("[api]\nxyz = 1\n", "2: api.xyz: unknown key; write one of: host, port, workers"),
+    "unknown key far from any": ("[api]\nxyz = 1\n", "2: api.xyz: unknown key; write one of: cors_origins, host, port, ready_lag_seconds, requests_per_minute, require_key, workers"),
     "unknown deployment key": (
         CHAIN + DEPLOYMENT + f'contracts = {{ Pool = "{RIGHT}" }}\nstrat_block = 1\n',
         "8: chain.main.deployment[0].strat_block: unknown key; did you mean 'start_block'?",

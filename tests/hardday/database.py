@@ -10,7 +10,7 @@ from psycopg import sql
 
 from indexer.store.schema import metadata
 
-OPERATION = {"reorg"}
+OPERATION = {"api_key", "reorg", "stream_message"}
 """Tables that log what happened to this process, not what the chain says."""
 
 WALL_CLOCK = {("chain", "seen_at")}

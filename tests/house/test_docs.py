@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from rich.console import Console
 
 from api.main import ROUTERS
+from api.routes.stream import PARAMETERS
 from api.settings import PREFIX
 from api.settings import Settings as ApiBounds
 from indexer.cli import app
@@ -135,7 +136,7 @@ def test_the_example_names_every_key() -> None:
 def test_the_bounds_of_the_api_are_documented() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     told = dict(re.findall(rf"^\| `{PREFIX}(\w+)` \| (.*?) \|", text, re.MULTILINE))
-    expected = {key: f"`{value}`" for key, value in ApiBounds(database="").environment().items()}
+    expected = {key: f"`{value}`" if value else "none" for key, value in ApiBounds(database="").environment().items()}
     expected[f"{PREFIX}DATABASE"] = "required"
     assert {PREFIX + key: value for key, value in told.items()} == expected
 
@@ -146,9 +147,11 @@ def test_the_bounds_of_the_api_are_documented() -> None:
 def routes() -> Iterator[tuple[str, set[str]]]:
     for module in ROUTERS:
         for route in module.router.routes:
-            assert isinstance(route, APIRoute)
-            for method in route.methods:
-                yield f"{method} {route.path}", {parameter.name for parameter in route.dependant.query_params}
+            if isinstance(route, APIRoute):
+                for method in route.methods:
+                    yield f"{method} {route.path}", {parameter.name for parameter in route.dependant.query_params}
+            else:
+                yield f"WS {route.path}", PARAMETERS
 
 
 def test_each_route_and_its_own_parameters_are_documented() -> None:

@@ -78,6 +78,51 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ray_mul_half_up(shares, aave_v2_compounded(
     (extra ->> 'rate_ray')::numeric, q.debt_numerator - (extra ->> 'updated_at')::numeric));
 
+-- Every asset of an account as the pool's account data take it, stable and variable debt as one: its value in wei of ether.
+CREATE FUNCTION aave_v2_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+RETURNS TABLE (
+    chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
+    side text, asset bytea, symbol text, units numeric, price_raw numeric, counts boolean, value numeric,
+    ltv numeric, threshold numeric, bonus numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT
+        b.chain_id, b.deployment_key, b.market_key, b.account_bytes, b.as_of_block, b.as_of_time,
+        b.side, b.asset, b.symbol, b.amount_raw * b.unit, b.price_raw,
+        b.side = 'supply' AND b.is_collateral AND coalesce(r.liquidation_threshold_bps, 0) <> 0 AS counts,
+        mul_div_floor(b.amount_raw, b.price_raw, 1 / b.unit) AS value,
+        coalesce(r.ltv_bps, 0) AS ltv, coalesce(r.liquidation_threshold_bps, 0) AS threshold,
+        r.liquidation_bonus_bps AS bonus
+    FROM (
+        -- stable and variable debt of a reserve are added before they are priced
+        SELECT
+            p.chain_id, p.deployment_key, p.account_bytes, p.side, p.asset, min(p.as_of_block) AS as_of_block,
+            min(p.as_of_time) AS as_of_time, bool_or(p.is_collateral) AS is_collateral,
+            coalesce(min(p.market_key) FILTER (WHERE p.accounting = 'aave_v2'), min(p.market_key)) AS market_key,
+            min(p.symbol) AS symbol,
+            CASE WHEN count(*) = count(p.amount_raw) THEN sum(p.amount_raw) END AS amount_raw,
+            min(p.oracle_price_raw) AS price_raw, min(p.unit) AS unit
+        FROM (
+            SELECT * FROM position_books(p_chain, p_block, p_account, 'aave_v2')
+            UNION ALL SELECT * FROM position_books(p_chain, p_block, p_account, 'aave_v2_stable')
+        ) p
+        GROUP BY p.chain_id, p.deployment_key, p.account_bytes, p.side, p.asset
+    ) b
+    LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+$$;
+
+-- USD price of wrapped ether (parameter base_token), the base currency of a pool. No row when there is none.
+CREATE FUNCTION aave_v2_base_price(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+RETURNS TABLE (chain_id bigint, deployment_key bigint, price_usd numeric)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT a.chain_id, p.subject, min(u.price_usd)
+    FROM as_of(p_chain, p_block) a
+    JOIN params_at(p_chain, p_block, p_account) p ON p.chain_id = a.chain_id AND p.name = 'base_token'
+    CROSS JOIN LATERAL usd_price_at(a.chain_id, unhex(p.value_text), a.as_of_block) u
+    WHERE a.protocol = 'aave_v2'
+    GROUP BY a.chain_id, p.subject
+$$;
+
 -- getUserAccountData for every account with a balance, one row per (account, pool).
 --   collateral of a reserve  floor(balance * price / 10^decimals), if the account's flag is on and the threshold is not 0
 --   debt of a reserve        floor of the same, of stable and variable debt together
@@ -138,39 +183,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(v.price_raw) FILTER (WHERE v.counts) AS collateral_price,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.counts), '{}') AS collateral_assets,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets
-            FROM (
-                SELECT
-                    b.*,
-                    b.side = 'supply' AND b.is_collateral AND coalesce(r.liquidation_threshold_bps, 0) <> 0 AS counts,
-                    mul_div_floor(b.amount_raw, b.price_raw, 1 / b.unit) AS value,
-                    coalesce(r.ltv_bps, 0) AS ltv, coalesce(r.liquidation_threshold_bps, 0) AS threshold,
-                    r.liquidation_bonus_bps AS bonus
-                FROM (
-                    -- stable and variable debt of a reserve are added before they are priced
-                    SELECT
-                        p.chain_id, p.deployment_key, p.account_bytes, p.side, p.asset, min(p.as_of_block) AS as_of_block,
-                        min(p.as_of_time) AS as_of_time, bool_or(p.is_collateral) AS is_collateral,
-                        min(p.market_key) FILTER (WHERE p.accounting = 'aave_v2') AS market_key,
-                        CASE WHEN count(*) = count(p.amount_raw) THEN sum(p.amount_raw) END AS amount_raw,
-                        min(p.oracle_price_raw) AS price_raw, min(p.unit) AS unit
-                    FROM (
-                        SELECT * FROM position_books(p_chain, p_block, p_account, 'aave_v2')
-                        UNION ALL SELECT * FROM position_books(p_chain, p_block, p_account, 'aave_v2_stable')
-                    ) p
-                    GROUP BY p.chain_id, p.deployment_key, p.account_bytes, p.side, p.asset
-                ) b
-                LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
-            ) v
+            FROM aave_v2_valued(p_chain, p_block, p_account) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
-        LEFT JOIN (
-            SELECT a.chain_id, p.subject, min(u.price_usd) AS price_usd
-            FROM as_of(p_chain, p_block) a
-            JOIN params_at(p_chain, p_block, p_account) p ON p.chain_id = a.chain_id AND p.name = 'base_token'
-            CROSS JOIN LATERAL usd_price_at(a.chain_id, unhex(p.value_text), a.as_of_block) u
-            WHERE a.protocol = 'aave_v2'
-            GROUP BY a.chain_id, p.subject
-        ) w ON w.chain_id = g.chain_id AND w.subject = g.deployment_key
+        LEFT JOIN aave_v2_base_price(p_chain, p_block, p_account) w
+            ON w.chain_id = g.chain_id AND w.deployment_key = g.deployment_key
     ) h
     JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 $$;

@@ -67,6 +67,44 @@ BEGIN
     RETURN q;
 END $$;
 
+-- Every balance as the Comet takes it, in its numeraire (8 decimals): `value` with pending interest, a debt's `stored` value at
+-- the stored index, a collateral's `borrowable` and `safe` parts by its two factors.
+CREATE FUNCTION comet_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+RETURNS TABLE (
+    chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
+    side text, asset bytea, symbol text, units numeric, price_usd numeric, borrow_factor numeric, liquidate_factor numeric,
+    liquidation_factor numeric, usd numeric, value numeric, stored numeric, borrowable numeric, safe numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT b.chain_id, b.deployment_key, b.market_key, b.account_bytes, b.as_of_block, b.as_of_time, b.side, b.asset, b.symbol,
+        b.amount_raw * b.unit, b.price_usd, b.borrow_factor, b.liquidate_factor, b.liquidation_factor,
+        round(b.amount_raw * b.unit * b.price_usd, 18) AS usd,
+        div(b.amount_raw * b.oracle_price_raw, b.scale) AS value,
+        div(div(b.shares_raw * b.stored_debt_index, 1e15) * b.oracle_price_raw, b.scale) AS stored,
+        div(div(b.amount_raw * b.oracle_price_raw, b.scale) * b.borrow_factor, 1e18) AS borrowable,
+        div(div(b.amount_raw * b.oracle_price_raw, b.scale) * b.liquidate_factor, 1e18) AS safe
+    FROM (
+        SELECT p.chain_id, p.deployment_key, p.market_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset, p.symbol,
+            p.shares_raw, p.amount_raw, p.oracle_price_raw, p.price_usd, p.unit,
+            (k.state).debt_index_raw AS stored_debt_index,
+            f.scale, f.borrow_factor, f.liquidate_factor, f.liquidation_factor
+        FROM position_books(p_chain, p_block, p_account, 'comet') p
+        JOIN books(p_chain, p_block, p_account, 'comet') k
+            ON k.chain_id = p.chain_id AND k.market_key = p.market_key
+        LEFT JOIN (
+            SELECT a.chain_id, a.subject, a.qualifier,
+                max(a.value_raw) FILTER (WHERE a.name = 'scale') AS scale,
+                max(a.value_raw) FILTER (WHERE a.name = 'borrow_factor_raw') AS borrow_factor,
+                max(a.value_raw) FILTER (WHERE a.name = 'liquidate_factor_raw') AS liquidate_factor,
+                max(a.value_raw) FILTER (WHERE a.name = 'liquidation_factor_raw') AS liquidation_factor
+            FROM params_at(p_chain, p_block, p_account) a
+            WHERE a.name IN ('scale', 'borrow_factor_raw', 'liquidate_factor_raw', 'liquidation_factor_raw')
+            GROUP BY a.chain_id, a.subject, a.qualifier
+        ) f ON f.chain_id = p.chain_id AND f.subject = p.deployment_key
+            AND f.qualifier = CASE WHEN p.side = 'collateral' THEN hex(p.asset) ELSE '' END
+    ) b
+$$;
+
 -- One row per (account, Comet) with any balance there, values in the Comet's numeraire (8 decimals), each leg floored.
 --   assets, collateral, debt   at the block's second, interest pending included
 --   borrow_liquidity, liquidation_liquidity   what isBorrowCollateralized and isLiquidatable hold against zero. Both take
@@ -109,32 +147,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'collateral'), '{}') AS collateral_assets,
             coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
             max(v.price_usd) FILTER (WHERE v.side = 'collateral') AS collateral_price_usd
-        FROM (
-            SELECT b.*, round(b.amount_raw * b.unit * b.price_usd, 18) AS usd,
-                div(b.amount_raw * b.oracle_price_raw, b.scale) AS value,
-                div(div(b.shares_raw * b.stored_debt_index, 1e15) * b.oracle_price_raw, b.scale) AS stored,
-                div(div(b.amount_raw * b.oracle_price_raw, b.scale) * b.borrow_factor, 1e18) AS borrowable,
-                div(div(b.amount_raw * b.oracle_price_raw, b.scale) * b.liquidate_factor, 1e18) AS safe
-            FROM (
-                SELECT p.chain_id, p.deployment_key, p.account_bytes, p.as_of_block, p.as_of_time, p.side, p.asset,
-                    p.shares_raw, p.amount_raw, p.oracle_price_raw, p.price_usd, p.unit,
-                    (k.state).debt_index_raw AS stored_debt_index,
-                    f.scale, f.borrow_factor, f.liquidate_factor
-                FROM position_books(p_chain, p_block, p_account, 'comet') p
-                JOIN books(p_chain, p_block, p_account, 'comet') k
-                    ON k.chain_id = p.chain_id AND k.market_key = p.market_key
-                LEFT JOIN (
-                    SELECT a.chain_id, a.subject, a.qualifier,
-                        max(a.value_raw) FILTER (WHERE a.name = 'scale') AS scale,
-                        max(a.value_raw) FILTER (WHERE a.name = 'borrow_factor_raw') AS borrow_factor,
-                        max(a.value_raw) FILTER (WHERE a.name = 'liquidate_factor_raw') AS liquidate_factor
-                    FROM params_at(p_chain, p_block, p_account) a
-                    WHERE a.name IN ('scale', 'borrow_factor_raw', 'liquidate_factor_raw')
-                    GROUP BY a.chain_id, a.subject, a.qualifier
-                ) f ON f.chain_id = p.chain_id AND f.subject = p.deployment_key
-                    AND f.qualifier = CASE WHEN p.side = 'collateral' THEN hex(p.asset) ELSE '' END
-            ) b
-        ) v
+        FROM comet_valued(p_chain, p_block, p_account) v
         GROUP BY v.chain_id, v.deployment_key, v.account_bytes
     ) g
 $$;

@@ -122,6 +122,12 @@ BEGIN
     RETURN q;
 END $$;
 
+-- Liquidation incentive factor, WAD: min(1.15, 1 / (1 - 0.3 * (1 - lltv))), as the contract floors it; NULL without an lltv.
+CREATE FUNCTION morpho_incentive(lltv numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN lltv IS NOT NULL
+    THEN least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - lltv), 1e18))) END;
+
 -- One row per (account, market) with any balance there; a lender without debt is `no_debt`.
 --   max_borrow_raw = floor(floor(collateral * price / 1e36) * lltv / 1e18), debt_raw = toAssetsUp, both in the loan token
 --   liquidatable exactly when max_borrow_raw < debt_raw (the contract is healthy at equality)
@@ -146,9 +152,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         h.hf, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric,
         h.max_borrow, CASE WHEN h.has_debt THEN h.debt ELSE 0 END, NULL::integer,
         hex_list(h.collateral_assets), hex_list(h.debt_assets),
-        -- min(1.15, 1 / (1 - 0.3 * (1 - lltv))), as the contract floors it, in 1/10000
-        CASE WHEN h.lltv IS NOT NULL
-             THEN div(least(1150000000000000000, div(1e36, 1e18 - div(3e17 * (1e18 - h.lltv), 1e18))), 1e14) END,
+        div(morpho_incentive(h.lltv), 1e14),
         h.collateral_price_usd,
         h.as_of_block, to_timestamp(h.as_of_time), h.chain_id, m.deployment_key, h.market_key
     FROM (

@@ -4,7 +4,22 @@ Statements are constants and values are bound, never spliced. Exact numbers leav
 RFC 3339 text, so that no caller computes. Lists are keyset slices; `*_KEY` names the columns that order them.
 """
 
-from indexer.store.queries import coverage, events, leverage, markets, positions, risk
+from indexer.store.queries import coverage, events, exposure, keys, leverage, markets, params, positions, risk, stream
 from indexer.store.queries.rows import Key, Keyset, Row, Slice
 
-__all__ = ["Key", "Keyset", "Row", "Slice", "coverage", "events", "leverage", "markets", "positions", "risk"]
+__all__ = [
+    "Key",
+    "Keyset",
+    "Row",
+    "Slice",
+    "coverage",
+    "events",
+    "exposure",
+    "keys",
+    "leverage",
+    "markets",
+    "params",
+    "positions",
+    "risk",
+    "stream",
+]

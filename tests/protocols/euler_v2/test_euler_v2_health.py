@@ -146,3 +146,26 @@ def test_owners_and_switches(priced: tuple[str, list[Any]]) -> None:
         ).fetchall()
     assert set(found) == owners
     assert {(account, name): int(value) for account, name, value in switches} == last
+
+
+def test_the_legs_of_a_borrower_add_up_to_the_health(priced: tuple[str, list[Any]]) -> None:
+    url, liquidations = priced
+    checked = 0
+    with psycopg.connect(url) as connection:
+        for block in {block - 1 for block, *_ in liquidations}:
+            checked += len(
+                rows := connection.execute(
+                    "SELECT h.account, h.health_factor_raw, div(l.backing * 1e18, nullif(l.owed, 0)), l.best"
+                    " FROM account_health(%(chain)s, %(block)s) h"
+                    " JOIN (SELECT account, market_key, sum(decides_raw) FILTER (WHERE side = 'collateral') AS backing,"
+                    "       sum(decides_raw) FILTER (WHERE side = 'debt') AS owed,"
+                    "       max(liquidation_threshold) FILTER (WHERE side = 'collateral' AND counts) AS best"
+                    "       FROM risk_legs_at(%(chain)s, %(block)s) GROUP BY 1, 2) l USING (account, market_key)"
+                    " WHERE cardinality(h.debt_assets) > 0 AND cardinality(h.collateral_assets) > 0",
+                    {"chain": meta_of(HERE)["chain_id"], "block": block},
+                ).fetchall()
+            )
+            for account, said, summed, best in rows:
+                assert said == summed, (block, account)
+                assert 0 < best < 1
+    assert checked >= 100

@@ -1,0 +1,2 @@
+COMMENT ON TYPE risk_leg IS 'One balance of an account as a lending protocol judges it; the shape that every accounting''s _legs returns';
+COMMENT ON FUNCTION risk_legs_at(bigint, bigint, bytea[]) IS 'One row a leg of every borrower as of (chain id, block): units, USD, threshold in force (e-mode in e-mode), bonus b, and its term decides_raw of the protocol''s own test. Third argument: only these accounts (20 bytes each)';
