@@ -70,8 +70,11 @@ def totals(result: str | None) -> tuple[int, int, int, int, int] | None:
     )  # fmt: skip
 
 
-def signed(word: int) -> int:
-    """Return a word as a two's complement integer."""
+def principal(result: str | None) -> int | None:
+    """Return the signed principal that `userBasic(address)` answered, or None where it answered less than a word."""
+    if result is None or len(result) < 66:
+        return None
+    word = int(result[2:66], 16)
     return word - (1 << 256) if word >> 255 else word
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from indexer.errors import MissingFact, WrongRegime
+from indexer.errors import MissingFact, UnknownMarket, WrongRegime
 from indexer.protocol import BookLike, Listing, MarketBooks
 from indexer.protocols.compound_v3 import reads
 from indexer.types import Address
@@ -76,7 +76,7 @@ def _moved(book: BookLike, comet: Address, account: Address, amount: int, sign: 
 def transferred(book: BookLike, comet: Address, source: Address, target: Address, amount: int) -> None:
     """The supply part of a move. Announced by the log before, or one half of a base transfer whose sides are read."""
     market = _accrued(book, comet)
-    extra = dict(market.extra or {})
+    extra = market.extra or {}
     announced = extra.get(ANNOUNCED) == _place(book)
     if announced:
         stated = extra["announced_raw"]
@@ -102,7 +102,8 @@ def _principal(book: BookLike, market: MarketBooks, account: Address) -> int:
 
 
 def _set_principal(book: BookLike, market: MarketBooks, account: Address, principal: int) -> None:
-    for leg, (side, shares) in enumerate((("supply", max(principal, 0)), ("debt", max(-principal, 0)))):
+    supplied, borrowed = (principal, 0) if principal >= 0 else (0, -principal)
+    for leg, side, shares in ((0, "supply", supplied), (1, "debt", borrowed)):
         position = book.position(market.key, account, side)
         if position.shares != shares:
             position.shares = shares
@@ -110,8 +111,7 @@ def _set_principal(book: BookLike, market: MarketBooks, account: Address, princi
 
 
 def _told_principal(book: BookLike, comet: Address, account: Address) -> int | None:
-    words = reads.words(book.answer(comet, reads.principal_of(account)), 1)
-    return None if words is None else reads.signed(words[0])
+    return reads.principal(book.answer(comet, reads.principal_of(account)))
 
 
 def accrued(book: BookLike, comet: Address) -> None:
@@ -179,8 +179,10 @@ def _base_market(book: BookLike, comet: Address) -> MarketBooks:
     token whose unit is the base unit; that stays, so that one market never has two assets."""
     key = book.deployment(comet).key
     ref = (key, comet)
-    if book.has_market(ref):
+    try:
         return book.market(ref)
+    except UnknownMarket:  # once; asking first would cost every log a look
+        pass
     asset = str(book.param(key, "base_token") or comet)
     book.add_token(asset, "unclassified")
     listing = Listing(comet, "comet", BASE, asset, oracle=comet, supply_index=INDEX_SCALE, debt_index=INDEX_SCALE)
@@ -213,17 +215,21 @@ def upgraded(book: BookLike, comet: Address) -> None:
 
 def totals_read(book: BookLike, comet: Address, data: str, result: str) -> None:
     """Indexes and totals at the end of a block, also of one without a log: accruing leaves none."""
-    totals, ref = reads.totals(result), (book.deployment(comet).key, comet)
-    if totals is not None and book.has_market(ref):  # before its first log there is nothing to value
-        _book_totals(book, book.market(ref), totals)
+    totals = reads.totals(result)
+    if totals is None:
+        return
+    try:
+        market = book.market((book.deployment(comet).key, comet))
+    except UnknownMarket:  # before its first log there is nothing to value
+        return
+    _book_totals(book, market, totals)
 
 
 def principal_read(book: BookLike, comet: Address, data: str, result: str) -> None:
     """An account's principal at the end of a block: base transfers into or out of debt leave no log."""
-    words = reads.words(result, 1)
-    if words is not None and (words[0] or book.has_market((book.deployment(comet).key, comet))):
-        market = _base_market(book, comet)
-        _set_principal(book, market, "0x" + data[-40:], reads.signed(words[0]))
+    principal = reads.principal(result)
+    if principal is not None and (principal or book.has_market((book.deployment(comet).key, comet))):
+        _set_principal(book, _base_market(book, comet), "0x" + data[-40:], principal)
 
 
 def base_token_read(book: BookLike, comet: Address, data: str, result: str) -> None:
