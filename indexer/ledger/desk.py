@@ -215,7 +215,7 @@ class Desk:
 
         Raises  BadData, located; the book is then useless and must be loaded anew
         """
-        self.book.answers = {(a.read.block_number, a.read.to, a.read.data): a.result for a in answers}
+        self.book.answers = {(block, to, data): result for (block, to, data, _), result in answers}
         self.book.timestamps = timestamps
         self._before = dict(self.book.listings), dict(self.book.params)
         self.book.prefetch(touched(self.book, facts.changes))
@@ -224,15 +224,14 @@ class Desk:
         self.book.rows["perp_action"].extend(perp_action_rows(self.book, facts.perp_actions))
 
     def _told(self, answers: Sequence[Answer]) -> list[EndOfBlock]:
-        rules, watched = self.protocol.read_rules, self.router.contracts
-        return [
-            (answer.read.block_number, rules[answer.read.data[:10]], (answer.read.to, answer.read.data, answer.result))
-            for answer in answers
-            if answer.result is not None
-            and answer.read.data[:10] in rules
-            and answer.read.to in watched
-            and answer.read.block_number in self.book.timestamps
-        ]
+        rules, watched, stamps = self.protocol.read_rules, self.router.contracts, self.book.timestamps
+        found: list[EndOfBlock] = []
+        for answer in answers:
+            (block, to, data, _), result = answer
+            rule = rules.get(data[:10])
+            if rule is not None and result is not None and to in watched and block in stamps:
+                found.append((block, rule, (to, data, result)))
+        return found
 
     # --------------------------------------------------------------------------------------------------- tokens
 
