@@ -49,7 +49,7 @@ def apply_range(part: Range, desks: Iterable[Desk], source: Source, prices: Pric
     """
     applied = Applied(headers={header.number: header for header in part.headers})
     parts = [part.logs]
-    for desk in desks:
+    for desk in sorted(desks, key=lambda desk: desk.protocol.wallet != ""):  # wallets last: of accounts with positions
         try:
             rows = _at_desk(part, desk, source, prices, applied, parts)
         except BadData as error:
@@ -67,6 +67,12 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
     stamps = _timestamps(applied.headers.values(), parts)
     told = source.price_answers(part.first, part.last, desk.state_reads(prices.within(part)))
     desk.settle(facts, answers, stamps, told)
+    if desk.protocol.wallet:
+        changed = ((row[3], row[1]) for row in applied.rows["position_change"])
+        if new := desk.meet(joined(desk.pending, changed)):
+            met = _follow(part, desk, source, new, applied, parts)
+            desk.settle(met, source.answers(desk.wanted(met)), _timestamps(applied.headers.values(), parts))
+        desk.pending = ()
     about_tokens: list[Answer] = []
     while wanted := desk.token_reads():  # a vault's own answer names one more token
         about_tokens += source.metadata(wanted, part.heads)
@@ -86,8 +92,16 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
 def _facts(part: Range, desk: Desk, source: Source, applied: Applied, parts: list[Logs]) -> Facts:
     """Translate a range until no new contract turns up in it: a fixed point, not a case for each factory."""
     facts = desk.translate(part.logs)
-    fetched = part.watch.addresses
-    new = dict.fromkeys(desk.watch().addresses - fetched, part.first) | desk.learn(facts)
+    new = dict.fromkeys(desk.watch().addresses - part.watch.addresses, part.first) | desk.learn(facts)
+    facts.extend(_follow(part, desk, source, new, applied, parts))
+    return facts
+
+
+def _follow(
+    part: Range, desk: Desk, source: Source, new: Mapping[Address, int], applied: Applied, parts: list[Logs]
+) -> Facts:
+    """Return what new contracts say, of each from its block on, and those that they name in turn."""
+    facts, fetched = Facts(), part.watch.addresses
     while new:
         found = Facts()
         if here := new.keys() & fetched:  # another protocol watches it too, so its logs came with the range

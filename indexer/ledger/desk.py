@@ -89,6 +89,8 @@ class Desk:
         self.protocol = protocol
         self.book = book
         self._before: tuple[dict[MarketRef, Listing], dict[tuple[int, str, str], int | str | None]] = ({}, {})
+        self.pending: Sequence[tuple[int, Address]] = ()
+        """Balance changes before the next range of accounts that are wallets, not watched yet: (block, account)."""
         self._handlers = {contract.kind: contract.handlers for contract in protocol.contracts}
         self.router = Router(
             {
@@ -106,6 +108,7 @@ class Desk:
     def open(self, deployments: Iterable[Deployment]) -> None:
         """Begin the books of deployments that have none yet: their listed contracts and what the listing says."""
         for deployment in deployments:
+            self.book.opened[deployment.key] = deployment
             for kind, address in deployment.contracts.items():
                 if kind in self._handlers:
                     self.watch_contract(deployment, address, kind, block_number=0, log_index=-1)
@@ -170,6 +173,21 @@ class Desk:
                     fresh = address not in self.router.contracts
                     if self.watch_contract(deployment, address, find.kind, block, log) and fresh:
                         new[address] = max(block - find.past, min(block, deployment.start_block))
+        return new
+
+    def meet(self, changes: Iterable[tuple[int, Address]]) -> dict[Address, int]:
+        """Watch the wallets among accounts whose balance changed, given as (block, account).
+
+        Only from a change on that is no earlier than the wallet itself. Returns the new ones with the block of their
+        creation, from which on their logs are to be read.
+        """
+        new: dict[Address, int] = {}
+        for block, account in sorted(set(changes)):
+            created, key = self.book.wallets.get(account, (block + 1, 0))
+            if created <= block and account not in self.book.met:
+                self.book.met[account] = block
+                if self.watch_contract(self.book.opened[key], account, self.protocol.wallet, block, -1):
+                    new[account] = created
         return new
 
     def wanted(self, facts: Facts) -> list[Read]:
@@ -294,8 +312,13 @@ class Desk:
             price = words.unsigned(answer.result)
             for feed in by_call[feeds.at(answer.read.block_number)].get((answer.read.to, answer.read.data), ()):
                 key = (feed.to, feed.asset, answer.read.block_number)
-                if price is not None and key not in seen:
-                    seen.add(key)
+                if price is None or key in seen:
+                    continue
+                seen.add(key)
+                if self.protocol.kind == "link":  # a rate, not a price: oracles come first wherever both exist
+                    rate = (feed.asset, feed.quote, answer.read.block_number, -1, price, feed.unit_raw)
+                    self.book.rows["token_rate"].append(rate)
+                else:
                     self.book.rows["price"].append(
                         (feed.to, feed.asset, answer.read.block_number, -1, price, feed.unit_raw, feed.quote, "oracle")
                     )

@@ -6,7 +6,7 @@ from sqlalchemy import Float, Index, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import BigInteger, Bytes, Integer, Text, Usd, block_number, chain_id, col
-from indexer.store.schema import metadata
+from indexer.store.metadata import metadata
 
 cascade_runs = Table(
     "cascade_runs", metadata,

@@ -9,7 +9,7 @@ from sqlalchemy import Numeric, Table
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from indexer.store.columns import BigInteger, Integer, Text, Usd, block_number, chain_id, col
-from indexer.store.schema import metadata
+from indexer.store.metadata import metadata
 
 TAKEN_AT = "block at whose end it holds: the last one with a log of any protocol in the interval"
 BUCKET = "end of the interval, unix seconds"

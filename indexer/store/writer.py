@@ -20,7 +20,10 @@ from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
 BLOCK_COLUMNS = ("block_number", "block_hash", "parent_hash", "block_timestamp")
 
-UPSERTED = ("price", "node_read", "contract", "param", "account_setting", "market")
+UPSERTED = (
+    "price", "node_read", "contract", "param", "account_setting", "market", "token_link", "token_rate", "wallet_owner",
+    "wallet_state",
+)  # fmt: skip
 """Small tables whose rows may be there already (a shared oracle, a protocol added later): the first row stays."""
 
 
@@ -94,7 +97,12 @@ class Writer:
                 "position": ("market_key", markets), "position_change": ("market_key", markets),
                 "market_state": ("market_key", markets), "param": ("subject", both), "account_setting": ("subject", both),
                 "action": ("deployment_key", of_protocol), "perp_action": ("deployment_key", of_protocol),
-                "protocol_leverage_snapshot": ("deployment_key", of_protocol), "market": ("deployment_key", of_protocol),
+                "protocol_leverage_snapshot": ("deployment_key", of_protocol),
+                "perp_market_snapshot": ("deployment_key", of_protocol), "market_hour": ("market_key", markets),
+                "token_rate": ("token", f"SELECT token FROM token_link WHERE deployment_key IN ({of_protocol})"),
+                "token_link": ("deployment_key", of_protocol),
+                "wallet_owner": ("deployment_key", of_protocol), "wallet_state": ("deployment_key", of_protocol),
+                "market": ("deployment_key", of_protocol),
             }  # fmt: skip
             for table, (column, keys) in chosen.items():
                 self.connection.execute(
@@ -257,7 +265,9 @@ class Writer:
         )  # fmt: skip
 
 
-_TELLING = ("plain", "unclassified", "erc4626", "debt_token", "lending_receipt")
+_TELLING = (
+    "plain", "unclassified", "erc4626", "cdp_stable", "debt_token", "lending_receipt", "ctoken", "vault_share",
+)  # fmt: skip
 """Kinds of token, the most telling last."""
 
 

@@ -21,6 +21,8 @@ from api.settings import Settings
 from indexer.aggregation.graph import Edge, chains, collapse, loops, owner_loops
 from indexer.aggregation.lookthrough import Entity, Holding, look_through
 from indexer.run import follow_chain
+from indexer.store import schema  # noqa: F401  before its parts
+from indexer.store.schema_exposure import EXPOSURE_HISTORY
 from tests.replay.answers import meta_of
 from tests.replay.test_recordings import DEMO, settings_of
 
@@ -310,3 +312,20 @@ def test_the_api_gives_the_same(recorded: Recorded, db: psycopg.Connection[Any])
         )
         assert client.get("/v1/exposure/cycles", params={"method": "guess"}).status_code == 422
         assert client.get("/v1/accounts/0x" + "99" * 20 + "/exposure").status_code == 404
+
+
+def test_history_is_the_same_in_chunks(recordings: Path, migrated_database: Callable[[], str]) -> None:
+    """Indexed at once, or stopped in the middle of an interval and gone on: the same rows."""
+    folder = recordings / "multi"
+    found = []
+    for stops in ((640,), (307, 611, 640)):
+        url = migrated_database()
+        for stop in stops:
+            follow_chain(settings_of(folder), url, to=stop, replay=folder)
+        with psycopg.connect(url) as connection:
+            found.append({
+                table.name: sorted(map(str, connection.execute(f"SELECT * FROM {table.name}".encode())))
+                for table in EXPOSURE_HISTORY
+            })  # fmt: skip
+    assert all(found[0].values())
+    assert found[0] == found[1]

@@ -23,16 +23,19 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         m.asset, m.collateral_asset, m.supply_token, m.debt_token, m.oracle, m.listed_block,
         t.symbol, t.decimals, unit_of(t.decimals), ct.symbol, ct.decimals, unit_of(ct.decimals),
         o.price_raw, o.unit_raw, o.quote, o.block_number,
-        u.price_usd, u.price_block,
+        coalesce(u.price_usd, l.price_usd), coalesce(u.price_block, l.price_block),
         CASE
-            WHEN m.collateral_asset IS NULL THEN u.price_usd
+            WHEN m.collateral_asset IS NULL THEN coalesce(u.price_usd, l.price_usd)
             WHEN cu.price_usd IS NOT NULL THEN cu.price_usd
-            WHEN o.quote = hex(m.asset) THEN trim_scale(price_of(o.price_raw, o.unit_raw) * u.price_usd)
+            WHEN cl.price_usd IS NOT NULL THEN cl.price_usd
+            WHEN o.quote = hex(m.asset) THEN trim_scale(price_of(o.price_raw, o.unit_raw) * coalesce(u.price_usd, l.price_usd))
         END,
         CASE
-            WHEN m.collateral_asset IS NULL THEN u.price_block
+            WHEN m.collateral_asset IS NULL THEN coalesce(u.price_block, l.price_block)
             WHEN cu.price_usd IS NOT NULL THEN cu.price_block
-            WHEN o.quote = hex(m.asset) AND u.price_usd IS NOT NULL THEN least(o.block_number, u.price_block)
+            WHEN cl.price_usd IS NOT NULL THEN cl.price_block
+            WHEN o.quote = hex(m.asset) AND coalesce(u.price_usd, l.price_usd) IS NOT NULL
+            THEN least(o.block_number, coalesce(u.price_block, l.price_block))
         END,
         m.state, m.q,
         (m.q).supply_numerator, rounding_addend((m.q).supply_denominator, (m.q).supply_rounding), (m.q).supply_denominator,
@@ -73,6 +76,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) o ON true
     LEFT JOIN LATERAL usd_price_at(m.chain_id, m.asset, m.as_of_block, m.oracle) u ON true
     LEFT JOIN LATERAL usd_price_at(m.chain_id, m.collateral_asset, m.as_of_block, m.oracle) cu ON true
+    -- Where no oracle says anything, what a token is a claim on does. Strict: without a token to look at, nothing is run.
+    LEFT JOIN LATERAL claim_price_at(m.chain_id, CASE WHEN u.price_usd IS NULL THEN m.asset END, m.as_of_block) l ON true
+    LEFT JOIN LATERAL claim_price_at(
+        m.chain_id,
+        CASE WHEN cu.price_usd IS NULL AND (o.quote = hex(m.asset) AND o.unit_raw IS NOT NULL
+                AND coalesce(u.price_usd, l.price_usd) IS NOT NULL) IS NOT TRUE
+            THEN m.collateral_asset END,
+        m.as_of_block) cl ON true
     OFFSET 0
 $$;
 
@@ -142,12 +153,18 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
     FROM position_books(p_chain, p_block) b
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w
+        ON w.chain_id = b.chain_id AND w.wallet = CASE WHEN o.owner_id IS NULL THEN b.account_bytes ELSE unhex(o.owner_id) END
 $$;
 
 -- The same for one account (20 bytes): quotes only the markets it is in. What the API asks.
@@ -161,10 +178,16 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
     FROM position_books(p_chain, p_block, p_account) b
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w
+        ON w.chain_id = b.chain_id AND w.wallet = CASE WHEN o.owner_id IS NULL THEN b.account_bytes ELSE unhex(o.owner_id) END
 $$;

@@ -57,8 +57,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         h.chain_id, h.account,
-        coalesce((SELECT owner_of(d.protocol, d.chain_id, d.deployment_key, unhex(h.account), h.as_of_block) FROM deployment d
-            WHERE d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key), h.account), h.project, h.version, h.deployment, h.market_id,
+        coalesce(hex(w.owner), o.owner_id, h.account), h.project, h.version, h.deployment, h.market_id,
         h.health_factor, health_bucket(h.health_factor), h.is_liquidatable, h.collateral_usd, h.debt_usd,
         h.collateral_assets, h.debt_assets, h.emode, h.pair_class, h.status,
         p.price_usd,
@@ -77,6 +76,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     CROSS JOIN LATERAL (SELECT
         CASE WHEN cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset' THEN h.collateral_price_usd END AS price_usd
     ) p
+    CROSS JOIN LATERAL (
+        SELECT (SELECT owner_of(d.protocol, d.chain_id, d.deployment_key, unhex(h.account), h.as_of_block) FROM deployment d
+            WHERE d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w ON w.chain_id = h.chain_id AND w.wallet = unhex(coalesce(o.owner_id, h.account))
     WHERE cardinality(h.debt_assets) > 0
 $$;
 

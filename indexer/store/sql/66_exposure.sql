@@ -39,13 +39,18 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.account,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.account,
         b.protocol, exposure_node(b.protocol, b.deployment, b.market_id, k.collateral_asset), b.side, hex(b.asset), b.symbol,
         b.amount_raw * b.unit, round(b.amount_raw * b.unit * b.price_usd, 18), b.is_collateral, b.changed_block, b.as_of_block
     FROM unnest(coalesce(p_accounts, ARRAY[NULL::bytea])) a (account)
     CROSS JOIN LATERAL position_books(p_chain, p_block, a.account) b
     JOIN market k ON k.chain_id = b.chain_id AND k.market_key = b.market_key
     JOIN deployment d ON d.chain_id = b.chain_id AND d.deployment_key = b.deployment_key AND d.kind = 'lending'
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w ON w.chain_id = b.chain_id AND w.wallet = unhex(coalesce(o.owner_id, b.account))
     WHERE b.side IN ('supply', 'collateral', 'debt')
 $$;
 
