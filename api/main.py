@@ -29,6 +29,7 @@ from api.routes import (
     accounts,
     events,
     exposure,
+    history,
     leverage,
     markets,
     operation,
@@ -57,7 +58,7 @@ is behind. **Exact integers and USD are strings**, ratios are numbers, what is a
 **Errors** are RFC 9457 problem documents.
 """
 
-ROUTERS = (status, markets, leverage, accounts, risk, exposure, events, perps, simulations, stream, operation)
+ROUTERS = (status, markets, leverage, accounts, risk, exposure, events, perps, history, simulations, stream, operation)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -90,6 +90,8 @@ class Writer:
         What nodes said stays, and so do prices and tokens, which protocols share.
         """
         if rows:
+            from indexer.store.schema import BY_BUCKET  # SQLAlchemy: not at every start
+
             of_protocol = "SELECT deployment_key FROM deployment WHERE chain_id = %(chain)s AND protocol = %(protocol)s"
             markets = f"SELECT market_key FROM market WHERE chain_id = %(chain)s AND deployment_key IN ({of_protocol})"
             both = f"{of_protocol} UNION ALL {markets}"
@@ -97,12 +99,13 @@ class Writer:
                 "position": ("market_key", markets), "position_change": ("market_key", markets),
                 "market_state": ("market_key", markets), "param": ("subject", both), "account_setting": ("subject", both),
                 "action": ("deployment_key", of_protocol), "perp_action": ("deployment_key", of_protocol),
-                "protocol_leverage_snapshot": ("deployment_key", of_protocol),
-                "perp_market_snapshot": ("deployment_key", of_protocol), "market_hour": ("market_key", markets),
+                "market_hour": ("market_key", markets),
                 "token_rate": ("token", f"SELECT token FROM token_link WHERE deployment_key IN ({of_protocol})"),
                 "token_link": ("deployment_key", of_protocol),
                 "wallet_owner": ("deployment_key", of_protocol), "wallet_state": ("deployment_key", of_protocol),
+                **{table.name: ("deployment_key", of_protocol) for table in BY_BUCKET if "deployment_key" in table.c},
                 "market": ("deployment_key", of_protocol),
+                **{f"risk_{table}": ("deployment_key", of_protocol) for table in ("head", "head_state", "pressure", "level")},
             }  # fmt: skip
             for table, (column, keys) in chosen.items():
                 self.connection.execute(

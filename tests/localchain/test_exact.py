@@ -7,7 +7,7 @@ checkpoints are the oracle; SQL has to say the same. LEVERAGE_SEEDS=20 runs more
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import psycopg
@@ -27,8 +27,10 @@ STEPS = 160
 CHECKPOINTS = 42
 
 
-def settings(chain: LocalChain) -> ChainSettings:
-    listed = {"aave_v3": "PoolAddressesProvider", "morpho_blue": "Morpho"}
+LISTED = {"aave_v3": "PoolAddressesProvider", "morpho_blue": "Morpho"}
+
+
+def settings(chain: LocalChain, protocols: Collection[str] = tuple(LISTED)) -> ChainSettings:
     return ChainSettings(
         name="local",
         chain_id=31337,
@@ -36,7 +38,8 @@ def settings(chain: LocalChain) -> ChainSettings:
         price_interval_blocks=1,
         deployment=tuple(
             DeploymentSettings(protocol=slug, name="local", start_block=0, contracts={name: chain.contracts[name]})
-            for slug, name in listed.items()
+            for slug, name in LISTED.items()
+            if slug in protocols
         ),
     )
 

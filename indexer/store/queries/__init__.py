@@ -5,9 +5,11 @@ RFC 3339 text, so that no caller computes. Lists are keyset slices; `*_KEY` name
 """
 
 from indexer.store.queries import (
+    at_risk,
     coverage,
     events,
     exposure,
+    history,
     keys,
     leverage,
     markets,
@@ -25,9 +27,11 @@ __all__ = [
     "Keyset",
     "Row",
     "Slice",
+    "at_risk",
     "coverage",
     "events",
     "exposure",
+    "history",
     "keys",
     "leverage",
     "markets",

@@ -1,10 +1,10 @@
 -- Books of markets and balances of accounts as of a block. Everything else is built on these two.
 -- `OFFSET 0` is deliberate: it keeps the planner from computing a market's quote once per position.
 
--- One row a market listed at the block. p_account limits it to the markets that account has a balance in,
+-- One row a market listed at the block. p_accounts limits it to the markets that those accounts have a balance in,
 -- p_accounting to one accounting; NULL for all.
 -- oracle_price_raw is the number that the protocol itself decides by: of the collateral (Morpho) or the asset (Aave).
-CREATE FUNCTION books(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL, p_accounting text DEFAULT NULL)
+CREATE FUNCTION books(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL, p_accounting text DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, as_of_block bigint, as_of_time bigint,
     protocol text, project text, version text, deployment text, market_id text, accounting text,
@@ -61,9 +61,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
         ) po ON k.oracle IS NULL
         WHERE (p_accounting IS NULL OR k.accounting = p_accounting)
-          AND (p_account IS NULL OR k.market_key = ANY (ARRAY(
+          AND (p_accounts IS NULL OR k.market_key = ANY (ARRAY(
                 SELECT p.market_key FROM position p
-                WHERE p.account = p_account AND (p_chain IS NULL OR p.chain_id = p_chain))))
+                WHERE p.account = ANY (p_accounts) AND (p_chain IS NULL OR p.chain_id = p_chain))))
         OFFSET 0
     ) m
     LEFT JOIN token t ON t.chain_id = m.chain_id AND t.address = m.asset
@@ -90,7 +90,7 @@ $$;
 -- One row a balance that is not zero. A balance last changed at or below the block is read from `position`; only those
 -- changed since are looked up in `position_change`, one index probe each. At the head nothing is looked up.
 -- `hex(p.account)` is spelled as in ix_position_account_text, so that `WHERE account = '0x...'` on any view uses it.
-CREATE FUNCTION position_books(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL, p_accounting text DEFAULT NULL)
+CREATE FUNCTION position_books(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL, p_accounting text DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, as_of_block bigint, as_of_time bigint,
     protocol text, project text, version text, deployment text, market_id text, accounting text,
@@ -100,6 +100,8 @@ RETURNS TABLE (
     oracle_price_raw numeric, oracle_unit_raw numeric, oracle_quote text, regime text
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    -- materialized: however few balances the planner expects, a market's books are computed once
+    WITH book AS MATERIALIZED (SELECT * FROM books(p_chain, p_block, p_accounts, p_accounting))
     SELECT
         b.chain_id, b.deployment_key, b.market_key, b.as_of_block, b.as_of_time,
         b.protocol, b.project, b.version, b.deployment, b.market_id, b.accounting,
@@ -127,7 +129,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_usd ELSE b.price_usd END,
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_block ELSE b.price_block END,
         b.oracle_price_raw, b.oracle_unit_raw, b.oracle_quote, (b.state).regime
-    FROM books(p_chain, p_block, p_account, p_accounting) b
+    FROM book b
     JOIN position p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
     LEFT JOIN LATERAL (
         SELECT c.shares_raw, c.is_collateral, c.basis_raw, c.extra, c.block_number
@@ -137,7 +139,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
           AND c.block_number <= b.as_of_block
         ORDER BY c.block_number DESC, c.log_index DESC, c.leg DESC LIMIT 1
     ) c ON p_block IS NOT NULL
-    WHERE (p_account IS NULL OR p.account = p_account)
+    WHERE (p_accounts IS NULL OR p.account = ANY (p_accounts))
       AND (p_chain IS NULL OR p.chain_id = p_chain)
       AND CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END <> 0
 $$;
@@ -183,7 +185,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
-    FROM position_books(p_chain, p_block, p_account) b
+    FROM position_books(p_chain, p_block, ARRAY[p_account]) b
     CROSS JOIN LATERAL (
         SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
         OFFSET 0  -- once a row

@@ -42,8 +42,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         coalesce(hex(w.owner), o.owner_id, b.account), b.account,
         b.protocol, exposure_node(b.protocol, b.deployment, b.market_id, k.collateral_asset), b.side, hex(b.asset), b.symbol,
         b.amount_raw * b.unit, round(b.amount_raw * b.unit * b.price_usd, 18), b.is_collateral, b.changed_block, b.as_of_block
-    FROM unnest(coalesce(p_accounts, ARRAY[NULL::bytea])) a (account)
-    CROSS JOIN LATERAL position_books(p_chain, p_block, a.account) b
+    FROM position_books(p_chain, p_block, p_accounts) b
     JOIN market k ON k.chain_id = b.chain_id AND k.market_key = b.market_key
     JOIN deployment d ON d.chain_id = b.chain_id AND d.deployment_key = b.deployment_key AND d.kind = 'lending'
     CROSS JOIN LATERAL (

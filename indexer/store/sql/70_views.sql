@@ -15,8 +15,6 @@ CROSS JOIN LATERAL (
 ) o
 LEFT JOIN wallet_owners_at(NULL, NULL) w ON w.chain_id = h.chain_id AND w.wallet = unhex(coalesce(o.owner_id, h.account));
 
-CREATE VIEW liquidation_risk AS SELECT * FROM liquidation_risk_at(NULL, NULL);
-
 CREATE VIEW protocol_leverage AS
 SELECT l.*, true AS is_head FROM protocol_leverage_at(NULL, NULL) l
 UNION ALL

@@ -8,7 +8,6 @@ COMMENT ON VIEW perp_events IS 'What was done on perp venues, in the venues'' ow
 COMMENT ON VIEW interest_index_history IS 'Indexes and rates booked at the end of each block that changed them';
 COMMENT ON VIEW lending_events IS 'Every action, Dune''s column names. For people: never sum it into balances';
 COMMENT ON VIEW liquidation_events IS 'One row a liquidation: debt repaid, collateral seized, bad debt written off with it; USD at the oracle prices of that block';
-COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head with bucket and closed-form liquidation price; as of a block: liquidation_risk_at(chain_id, block)';
 COMMENT ON VIEW market_params_history IS 'Risk parameters of a market side by side, one row a block that changed any';
 COMMENT ON VIEW markets IS 'Every market at each protocol''s indexed head: books, parameters, prices; as of a block: markets_at(chain_id, block)';
 COMMENT ON VIEW owners IS 'Addresses whose owner events tell: Euler sub-accounts, Maker urns, and smart wallets with a position (Safe, DSProxy, Instadapp DSA), each to the end of its chain; as of a block: owners_at(chain_id, block). An address not in it stands for itself';
@@ -259,7 +258,7 @@ BEGIN
         SELECT c.relname AS view_name, a.attname AS column_name
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'liquidation_risk', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'v_account_leverage')
+          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'v_account_leverage')
     LOOP
         words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
         IF words IS NULL THEN
