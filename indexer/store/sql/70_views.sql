@@ -214,9 +214,14 @@ SELECT
     extract(epoch FROM now())::bigint - b.block_timestamp AS lag_s,
     to_timestamp(c.seen_at) AS node_seen_at,
     (SELECT count(*) FROM reorg r WHERE r.chain_id = k.chain_id AND r.seen_at > extract(epoch FROM now()) - 86400) AS reorgs_24h,
-    k.error
+    r.worst_error AS reconciliation_error, r.n_differences AS reconciliation_differences,
+    r.n_compared AS reconciliation_compared, r.block_number AS reconciliation_block,
+    to_timestamp(r.seen_at) AS reconciliation_time, k.error
 FROM cursor k
 LEFT JOIN chain c ON c.chain_id = k.chain_id
+LEFT JOIN LATERAL (
+    SELECT * FROM reconciliation n WHERE n.chain_id = k.chain_id ORDER BY n.seen_at DESC LIMIT 1
+) r ON true
 LEFT JOIN block b ON b.chain_id = k.chain_id AND b.block_number = k.block_number;
 
 CREATE VIEW perp_events AS
