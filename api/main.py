@@ -25,7 +25,7 @@ from api.heads import Heads
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
 from api.pool import Pool
-from api.routes import accounts, events, leverage, markets, operation, risk, status, stream
+from api.routes import accounts, events, exposure, leverage, markets, operation, perps, risk, status, stream
 from api.schemas import ProblemDocument
 from api.settings import Settings
 from api.stream import Hub, Reads, closing_on_signals
@@ -45,7 +45,7 @@ is behind. **Exact integers and USD are strings**, ratios are numbers, what is a
 **Errors** are RFC 9457 problem documents.
 """
 
-ROUTERS = (status, markets, leverage, accounts, risk, events, stream, operation)
+ROUTERS = (status, markets, leverage, accounts, risk, exposure, events, perps, stream, operation)
 
 
 def create_app(settings: Settings) -> FastAPI:

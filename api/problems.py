@@ -2,7 +2,7 @@
 
     status  type                     when
     401     unauthorised             a key is needed, or the one sent is not valid
-    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, outside-coverage, header-not-kept, not-found
+    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-venue, unknown-asset, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
     413     body-too-large
     422     bad-parameter            `errors` names each parameter at fault

@@ -70,6 +70,13 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
             "head, beyond the poll", f"p50 {beyond['p50']:.0f} ms, p95 {beyond['p95']:.0f} ms", "p50 under 60 ms", met
         )
         yield Line("head, block available to row committed", f"p50 {total['p50']:.0f} ms, p95 {total['p95']:.0f} ms")
+    if graph := results.get("exposure"):
+        work = graph["owners_seconds"] + graph["system_seconds"] + graph["chains_seconds"]
+        figure = f"{graph['owners_seconds']:.2f} s of each owner, {graph['system_seconds']:.2f} s of all together"
+        yield Line(
+            f"cycles, {graph['edges']:,} edges of {graph['owners']:,} owners, {graph['nodes']} protocols", figure
+        )
+        yield Line("the same with chains, to summing the edges", f"{work / graph['floor_seconds']:.0f}x")
 
 
 def terminal(results: dict[str, Any]) -> str:

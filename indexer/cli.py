@@ -30,6 +30,8 @@ app = typer.Typer(
 
 Target = int | Literal["latest", "finalized"]
 
+ISO = "%Y-%m-%dT%H:%M:%S%z"
+
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Configuration file; ./leverage.toml when left out.", show_default=False),
@@ -65,13 +67,25 @@ def root(
     context: typer.Context,
     config: ConfigFile = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens in detail.")] = False,
+    log_format: Annotated[
+        Literal["text", "json"],
+        typer.Option(
+            "--log-format", envvar="LEVERAGE_LOG_FORMAT", help="Log lines for people, or one JSON object each."
+        ),
+    ] = "text",
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Say what holds for every command."""
     context.obj = config
-    if STDERR.is_terminal:
+    if log_format == "json":
+        from pythonjsonlogger.json import JsonFormatter  # 0.07 s to import: not at every start
+
+        json_lines = logging.StreamHandler()
+        json_lines.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", datefmt=ISO))
+        logging.basicConfig(level=logging.WARNING, handlers=[json_lines])
+    elif STDERR.is_terminal:
         handlers: list[logging.Handler] = [RichHandler(console=STDERR, show_path=False)]
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers)
     else:

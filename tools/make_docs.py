@@ -73,6 +73,8 @@ VIEW_OF_FUNCTION = {
     "positions_at": "positions", "positions_of": "positions", "markets_at": "markets",
     "account_health": "v_account_leverage", "account_health_of": "v_account_leverage",
     "liquidation_risk_at": "liquidation_risk", "protocol_leverage_at": "protocol_leverage",
+    "perp_market_state_at": "perp_market_state", "imbalance_at": "imbalance", "purge_events_at": "purge_events",
+    "market_corrections_at": "market_corrections",
 }  # fmt: skip
 """Functions that return the columns of a view; the view's section explains them."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from indexer.measures import leverage, stream
+from indexer.measures import exposure, hours, leverage, perps, stream
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -54,13 +54,17 @@ class Committed:
     reorg: bool = False
 
 
-AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (leverage.at_interval,)
+AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
+    leverage.at_interval,
+    exposure.at_interval,
+    perps.at_interval,
+)
 """In order: a later one may read what an earlier one wrote."""
 
-AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (stream.at_step,)
+AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, stream.at_step)
 """In order; `stream` last, which tells what the others have written."""
 
-UNDO: tuple[Callable[[Connection, int, int], None], ...] = ()
+UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo,)
 """Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not
 keyed by block or bucket."""
 

@@ -11,6 +11,9 @@ U256: TypeEngine[Any] = Numeric(78, 0)
 Usd: TypeEngine[Any] = Numeric(38, 18)
 """USD as an exact decimal."""
 
+Exact: TypeEngine[Any] = Numeric()
+"""An exact decimal of any scale: prices, rates, whole tokens."""
+
 Bytes = LargeBinary
 Key = BigInteger
 """64-bit key derived from a readable id (`indexer.types.key64`): the same on every machine and after every reorg."""
@@ -39,6 +42,6 @@ def log_index(*, key: bool = False) -> Column[Any]:
 
 
 __all__ = [
-    "U256", "BigInteger", "Boolean", "Bytes", "Integer", "Key", "SmallInteger", "Text", "Usd",
+    "U256", "BigInteger", "Boolean", "Bytes", "Exact", "Integer", "Key", "SmallInteger", "Text", "Usd",
     "block_number", "chain_id", "col", "log_index",
 ]  # fmt: skip

@@ -8,11 +8,10 @@ Views    relations for people (text hex, decimals applied, USD) are in `store/sq
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Index, MetaData, Table, text
+from sqlalchemy import Index, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from indexer.store import schema_exposure, schema_perps, schema_stream
 from indexer.store.columns import (
     U256,
     BigInteger,
@@ -28,19 +27,7 @@ from indexer.store.columns import (
     col,
     log_index,
 )  # fmt: skip
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-BY_CHAIN: dict[str, Any] = {"postgresql_partition_by": "LIST (chain_id)"}
-"""The big tables are partitioned by chain; a default partition takes every chain until one is split off."""
+from indexer.store.metadata import BY_CHAIN, metadata
 
 # ------------------------------------------------------------------------------------------------ operation
 
@@ -348,7 +335,9 @@ protocol_leverage_snapshot = Table(
     comment="M1 at the end of each snapshot interval; the view protocol_leverage adds ratios and the head",
 )  # fmt: skip
 
-BY_BUCKET: tuple[Table, ...] = (protocol_leverage_snapshot,)
+BY_BUCKET: tuple[Table, ...] = (
+    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, schema_perps.perp_market_snapshot,
+)  # fmt: skip
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
 TRUTH = (block, raw_log, node_read)
@@ -356,8 +345,11 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *BY_BUCKET,
+    account_setting, action, perp_action, *schema_perps.HOURLY, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 
-from indexer.store import schema_stream  # noqa: E402, F401  the tables of one subject each, in `metadata` from here on
+OPERATION = (reorg, *schema_stream.OPERATION)
+"""What happened to this process and who may ask: not part of the state that a branch determines."""
+
+__all__ = ["BY_BLOCK", "BY_BUCKET", "OPERATION", "TRUTH", "metadata"]

@@ -6,7 +6,7 @@ from sqlalchemy import Index, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import BigInteger, Bytes, Integer, block_number, chain_id, col
-from indexer.store.schema import metadata
+from indexer.store.metadata import metadata
 
 stream_message = Table(
     "stream_message", metadata,
@@ -28,3 +28,5 @@ api_key = Table(
     Index("uq_api_key_key_sha256", "key_sha256", unique=True),
     comment="Operation: keys of the HTTP API",
 )  # fmt: skip
+
+OPERATION = (stream_message, api_key)

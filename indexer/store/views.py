@@ -4,7 +4,8 @@ Source   `indexer/store/sql/*.sql`, then every `*.sql` in `indexer/families/` an
 Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block])`, if it lends `<accounting>_health` and `_legs`,
          and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
-         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account
+         those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account, and
+         `<accounting>_interest`, `<slug>_perps` and `<slug>_liquidations` of a perp venue (`store/sql/25_perps.sql`)
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ def dispatch(accountings: str) -> str:
     owned = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_owned\(", accountings, re.MULTILINE)))
     by_protocol = " ".join(f"WHEN '{name}' THEN {name}_owner(chain, deployment, account, b)" for name in owner)
     owners = " UNION ALL ".join(f"SELECT * FROM {name}_owned(p_chain, p_block)" for name in owned)
+    interests = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_interest\(s market_state\)", accountings, re.MULTILINE)))
+    interest = " ".join(f"WHEN '{name}' THEN {name}_interest(s)" for name in interests)
+    perps = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_perps\(", accountings, re.MULTILINE)))
+    perp_markets = " UNION ALL ".join(f"SELECT * FROM {name}_perps(p_chain, p_block)" for name in perps)
+    liquidations = " UNION ALL ".join(f"SELECT * FROM {name}_liquidations(p_chain, p_first, p_last)" for name in perps)
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
     each = [f"SELECT * FROM {name}_legs(p_chain, p_block, only_account(p_accounts))" for name in legs]
@@ -112,6 +118,20 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT DISTINCT ON (o.chain_id, o.address) o.* FROM (
         {owners or "SELECT (NULL::owner_row).* WHERE false"}
     ) o ORDER BY o.chain_id, o.address, o.evidence, o.owner_id
+$$;
+
+-- Open interest that a state of a market's books tells; NULL for accountings without.
+CREATE FUNCTION interest_of(accounting text, s market_state) RETURNS perp_interest
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {f"CASE accounting {interest} END" if interests else "NULL::perp_interest"};
+
+CREATE FUNCTION perp_markets_at(p_chain bigint, p_block bigint) RETURNS SETOF perp_market_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {perp_markets or "SELECT (NULL::perp_market_row).* WHERE false"}
+$$;
+
+CREATE FUNCTION perp_liquidations(p_chain bigint, p_first bigint, p_last bigint) RETURNS SETOF perp_liquidation_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {liquidations or "SELECT (NULL::perp_liquidation_row).* WHERE false"}
 $$;
 
 CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF account_health_row

@@ -94,7 +94,9 @@ class Writer:
                 "position": ("market_key", markets), "position_change": ("market_key", markets),
                 "market_state": ("market_key", markets), "param": ("subject", both), "account_setting": ("subject", both),
                 "action": ("deployment_key", of_protocol), "perp_action": ("deployment_key", of_protocol),
-                "protocol_leverage_snapshot": ("deployment_key", of_protocol), "market": ("deployment_key", of_protocol),
+                "protocol_leverage_snapshot": ("deployment_key", of_protocol),
+                "perp_market_snapshot": ("deployment_key", of_protocol), "market_hour": ("market_key", markets),
+                "market": ("deployment_key", of_protocol),
             }  # fmt: skip
             for table, (column, keys) in chosen.items():
                 self.connection.execute(

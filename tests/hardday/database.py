@@ -8,10 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from indexer.store.schema import metadata
-
-OPERATION = {"api_key", "reorg", "stream_message"}
-"""Tables that log what happened to this process, not what the chain says."""
+from indexer.store import schema
 
 WALL_CLOCK = {("chain", "seen_at")}
 
@@ -22,8 +19,8 @@ def dump(url: str) -> Dump:
     """Return every table as sorted rows of text."""
     found: Dump = {}
     with psycopg.connect(url) as connection:
-        for name, table in sorted(metadata.tables.items()):
-            if name in OPERATION:
+        for name, table in sorted(schema.metadata.tables.items()):
+            if table in schema.OPERATION:
                 continue
             columns = [column.name for column in table.columns if (name, column.name) not in WALL_CLOCK]
             fields = sql.SQL(", ").join(sql.Identifier(column) for column in columns)

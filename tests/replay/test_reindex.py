@@ -11,10 +11,13 @@ import pytest
 from indexer.config import DeploymentSettings
 from indexer.errors import BadConfig
 from indexer.run import follow_chain
+from indexer.store import schema  # noqa: F401  before its parts
+from indexer.store.schema_exposure import EXPOSURE_HISTORY
 from tests.replay.test_recordings import DEMO, settings_of
 
 TABLES = ("market", "market_state", "param", "position", "position_change", "account_setting", "action", "contract",
-          "cursor", "protocol_leverage_snapshot", "price", "token", "raw_log", "node_read")  # fmt: skip
+          "cursor", "protocol_leverage_snapshot", "price", "token", "raw_log", "node_read",
+          *(table.name for table in EXPOSURE_HISTORY))  # fmt: skip
 
 
 def rows(url: str) -> dict[str, list[str]]:

@@ -34,7 +34,10 @@ def _positions(book: BookLike, vault: Address, collateral: Address, index: Addre
         return book.market(ref)
     listing = Listing(ref[1], POSITIONS, REGIME, index, collateral_asset=collateral, oracle=vault)
     market = book.add_market(ref, listing)
-    market.accrued_at, market.extra = book.timestamp(), {"long_size": 0, "short_size": 0}
+    market.accrued_at, market.extra = (
+        book.timestamp(),
+        {"long_size": 0, "short_size": 0, "long_tokens": 0, "short_tokens": 0},
+    )
     for token in (collateral, index):
         book.add_token(token, "unclassified")
     return market
@@ -137,12 +140,20 @@ def _set(
     position, margin = book.position(market.key, account, side), book.position(market.key, account, "margin")
     totals = dict(market.extra or {})
     totals[f"{side}_size"] += size - position.shares
+    if f"{side}_tokens" in totals:  # books that began before this was kept lack it for ever
+        totals[f"{side}_tokens"] += _tokens(size, extra) - _tokens(position.shares, position.extra)
     position.shares, position.extra = size, extra
     margin.shares, margin.is_collateral = collateral, True
     book.book(market.key, account, side, position)
     book.book(market.key, account, "margin", margin, leg=1)
     market.extra, market.accrued_at = totals, book.timestamp()
     book.touch(market)
+
+
+def _tokens(size: int, extra: dict[str, int] | None) -> int:
+    """Return the index tokens, 1e30 a whole one, whose value moves as the position's profit does: size / average price."""
+    price = (extra or {}).get("average_price", 0)
+    return size * USD // price if price else 0
 
 
 # ------------------------------------------------------------------------------------------------------------ pools

@@ -4,7 +4,19 @@ Statements are constants and values are bound, never spliced. Exact numbers leav
 RFC 3339 text, so that no caller computes. Lists are keyset slices; `*_KEY` names the columns that order them.
 """
 
-from indexer.store.queries import coverage, events, keys, leverage, markets, params, positions, risk, stream
+from indexer.store.queries import (
+    coverage,
+    events,
+    exposure,
+    keys,
+    leverage,
+    markets,
+    params,
+    perps,
+    positions,
+    risk,
+    stream,
+)
 from indexer.store.queries.rows import Key, Keyset, Row, Slice
 
 __all__ = [
@@ -14,10 +26,12 @@ __all__ = [
     "Slice",
     "coverage",
     "events",
+    "exposure",
     "keys",
     "leverage",
     "markets",
     "params",
+    "perps",
     "positions",
     "risk",
     "stream",

@@ -112,14 +112,16 @@ def test_a_long_is_opened_grown_shrunk_and_closed(old: bool) -> None:
     chain.settle()
     assert chain.held() == (1200 * USD, 90 * USD)
     market = chain.book.markets[11, f"{WETH}-{WETH}"]
-    assert market.extra == {"long_size": 1200 * USD, "short_size": 0}
+    assert market.extra == {
+        "long_size": 1200 * USD, "short_size": 0, "long_tokens": 6 * USD // 10, "short_tokens": 0,
+    }  # fmt: skip
     assert chain.book.position(market.key, ALICE, "long").extra == {
         "average_price": 2000 * USD, "entry_funding_rate": 7, "reserve_amount": 8, "realised_pnl": -9,
     }  # fmt: skip
     chain.trade("DecreasePosition", (1200 * USD, 0), None, closed=1200 * USD)
     chain.settle()
     assert chain.held() == (0, 0)
-    assert market.extra == {"long_size": 0, "short_size": 0}
+    assert set(market.extra.values()) == {0} and len(market.extra) == 4
     assert [(row[7], row[10]) for row in chain.book.rows["perp_action"]] == [
         ("increase", 1000 * USD), ("increase", 500 * USD), ("decrease", -300 * USD), ("decrease", -1200 * USD),
     ]  # fmt: skip
