@@ -1,9 +1,11 @@
 // Charts by ECharts, in the colours of the page. Each is labelled for screen readers and follows its box and the theme.
 
+import { h } from "./dom.js";
+
 const charts = new Map();
 
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-export const palette = () => ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"].map(colour);
+const palette = () => ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"].map(colour);
 
 const sizes = new ResizeObserver((entries) => {
   for (const entry of entries) charts.get(entry.target)?.chart.resize();
@@ -11,13 +13,14 @@ const sizes = new ResizeObserver((entries) => {
 
 function base() {
   const soft = colour("soft"), line = colour("line"), text = colour("text");
-  const axis = { axisLine: { lineStyle: { color: line } }, axisLabel: { color: soft, hideOverlap: true }, splitLine: { lineStyle: { color: line } }, nameTextStyle: { color: soft } };
+  const axis = { axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, axisLabel: { color: soft, hideOverlap: true }, splitLine: { lineStyle: { color: line } }, nameTextStyle: { color: soft } };
   return {
     color: palette(),
-    animationDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 250,
+    animationDuration: 250,
+    animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     textStyle: { fontFamily: "system-ui, sans-serif", color: text },
-    grid: { left: 8, right: 16, top: 36, bottom: 8, containLabel: true },
-    legend: { top: 0, left: 0, type: "scroll", textStyle: { color: soft }, pageTextStyle: { color: soft }, itemWidth: 14, itemHeight: 9, icon: "roundRect" },
+    grid: { left: 4, right: 14, top: 34, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    legend: { top: 0, left: 0, type: "scroll", textStyle: { color: soft }, pageTextStyle: { color: soft }, pageIconColor: soft, pageIconInactiveColor: line, itemWidth: 14, itemHeight: 9, icon: "roundRect" },
     tooltip: { trigger: "axis", confine: true, backgroundColor: colour("panel"), borderColor: line, textStyle: { color: text, fontSize: 12 } },
     aria: { enabled: true },
     axis,
@@ -31,7 +34,7 @@ const merged = (under, over) => {
   return result;
 };
 
-/** Draw into `element`: `options(base)` returns ECharts options; x and y axes get the page's look. */
+/** Draw into `element`: `options({colour, text, soft, line})` returns ECharts options; axes get the page's look. */
 export function draw(element, options) {
   let kept = charts.get(element);
   if (!kept) {
@@ -43,10 +46,17 @@ export function draw(element, options) {
   const { axis, ...look } = base();
   const wanted = options({ soft: colour("soft"), line: colour("line"), text: colour("text"), colour });
   for (const name of ["xAxis", "yAxis"])
-    if (wanted[name]) wanted[name] = [wanted[name]].flat().map((one) => merged(axis, one));
-  kept.chart.setOption(merged(look, wanted), true);
+    if (wanted[name]) wanted[name] = [wanted[name]].flat().map((one) => merged({ ...axis, ...(name === "xAxis" && { splitLine: { show: false } }) }, one));
+  if (!wanted.series.some((one) => one.data?.length)) wanted.graphic = nothing(element);
+  // another merge would leave series behind that are gone
+  kept.chart.setOption(merged(look, wanted), { notMerge: true });
   return kept.chart;
 }
+
+const nothing = (element) => [{ type: "text", left: "center", top: "middle", style: { text: element.dataset.empty ?? "Nothing to draw yet.", fill: colour("soft"), fontSize: 13 } }];
+
+/** What a tooltip shows. Elements, so that a name from the chain cannot be markup. */
+export const tip = (title, ...lines) => h("div", { class: "tip" }, h("strong", null, title), lines.filter(Boolean).map((line) => h("div", null, line)));
 
 /** Forget charts whose element has left the page. */
 export function sweep() {
@@ -62,10 +72,5 @@ export function repaint() {
   for (const [element, { options }] of charts) draw(element, options);
 }
 
-export const chart = (label, size = "") => {
-  const element = document.createElement("div");
-  element.className = `chart ${size}`;
-  element.setAttribute("role", "img");
-  element.setAttribute("aria-label", label);
-  return element;
-};
+/** An element for a chart; `empty` is said where there is nothing to draw. */
+export const chart = (label, size = "", empty) => h("div", { class: `chart ${size}`, role: "img", "aria-label": label, dataset: empty ? { empty } : {} });

@@ -20,7 +20,7 @@ export function panel(title, { note, size = "", id } = {}, ...children) {
 
 export function tiles(entries) {
   return h("dl", { class: "tiles" }, entries.map(([name, value, note, id]) =>
-    h("div", { class: "tile", id }, h("dt", null, name), h("dd", null, value), note && h("small", null, note))));
+    h("div", { class: "tile", id }, h("dt", null, name), h("dd", null, value), note && h("dd", { class: "note" }, note))));
 }
 
 /** A table from columns [{name, value(row), number, title}] and rows. */
@@ -36,15 +36,24 @@ export function table(columns, rows, { caption, empty = "Nothing here." } = {}) 
       }))))));
 }
 
-export function tag(text, kind = "") {
-  return h("span", { class: `tag ${kind}` }, text);
+export function tag(text, kind = "", title) {
+  return h("span", { class: `tag ${kind}`, title }, text);
+}
+
+export function label(text, control) {
+  return h("label", null, text, control);
 }
 
 /** What went wrong, for people, with what the server said of it. */
-export function failure(error) {
-  return h("p", { class: "error", role: "alert" }, error.detail ?? error.message ?? String(error));
+export function failure(error, ...more) {
+  return h("div", { class: "error", role: "alert" }, h("p", null, error.detail ?? error.message ?? String(error)), ...more);
 }
 
+/** Put children in place of what is there, and keep the keyboard's place in it by id. */
 export function replace(element, ...children) {
+  const held = element.contains(document.activeElement) && document.activeElement.id;
+  const scrolled = element.querySelector(".scroll")?.scrollLeft;
   element.replaceChildren(...children.flat().filter(Boolean));
+  if (held) document.getElementById(held)?.focus();
+  if (scrolled && element.querySelector(".scroll")) element.querySelector(".scroll").scrollLeft = scrolled;
 }

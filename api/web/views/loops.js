@@ -1,34 +1,32 @@
 // Debt that comes back as collateral: within a protocol, and through several.
 
-import { get, list, listOrEmpty } from "../lib/api.js";
-import { chart, draw } from "../lib/charts.js";
-import { h, panel, replace, table, tag, tiles } from "../lib/dom.js";
-import { address, count, percent, ratio, times, usd } from "../lib/format.js";
+import { get, list } from "../lib/api.js";
+import { chart, draw, tip } from "../lib/charts.js";
+import { h, label, panel, replace, table, tag, tiles } from "../lib/dom.js";
+import { address, count, node, percent, ratio, times, usd } from "../lib/format.js";
 
 export async function show(root, { signal }) {
   const summary = h("div"), cycles = h("div"), loops = h("div"), shares = h("div"), financed = h("div");
-  const graph = chart("Exposure between protocols", "tall");
-  const note = h("p", { class: "note" });
-  const method = h("select", { id: "method" }, h("option", { value: "events" }, "events: open loop links"), h("option", { value: "state" }, "state: balances only"));
+  const graph = chart("Exposure between protocols", "tall", "No exposure between two protocols.");
+  const method = h("select", { id: "method" }, h("option", { value: "state" }, "balances (state)"), h("option", { value: "events" }, "money followed (events)"));
   const form = h("select", { id: "form" }, h("option", { value: "loop" }, "loops"), h("option", { value: "chain" }, "chains"), h("option", { value: "" }, "both"));
   root.append(
     h("div", { class: "title" }, h("h1", null, "Loops"), h("p", null, "Recursive leverage, and exposure that runs between protocols")),
     summary,
     h("div", { class: "grid" },
       panel("Exposure graph", { note: "an arrow: value from where it was borrowed or issued to where it is posted", size: "two-thirds" },
-        h("div", { class: "controls" }, h("label", null, "Debt edges by", method)), graph, note),
-      panel("Cycles and chains", { note: "largest first, every dollar once", size: "third" }, cycles),
-      panel("Top loops", { note: "multiplier = assets over equity; bound = 1 / (1 − LTV)" }, h("div", { class: "controls" }, h("label", null, "Shape", form)), loops),
+        h("div", { class: "controls" }, label("Debt edges by", method)), graph),
+      panel("Cycles and chains", { note: "of each owner, every dollar once; then by path", size: "third" }, cycles),
+      panel("Top loops", { note: "multiplier = assets over equity; bound = 1 / (1 − LTV)" }, h("div", { class: "controls" }, label("Shape", form)), loops),
       panel("Recursive borrowing", { note: "what part of borrows came back as collateral within a day", size: "half" }, shares),
       panel("Debt-financed collateral", { note: "low, mid, high: three rules of which money was spent first", size: "half" }, financed)));
 
   async function lookAtGraph() {
     const chosen = { method: method.value };
-    const [edges, found, total] = await Promise.all([
-      list("/exposure/graph", chosen, signal), list("/exposure/cycles", { ...chosen, scope: "system" }, signal, 50), get("/exposure/summary", chosen, signal)]);
+    const [edges, found, rest, total] = await Promise.all([
+      list("/exposure/graph", chosen, signal), list("/exposure/cycles", chosen, signal), list("/exposure/cycles", { ...chosen, form: "chain" }, signal), get("/exposure/summary", chosen, signal)]);
     drawGraph(graph, edges.data, total.data);
-    replace(note, edges.data.length ? "" : "No exposure between two protocols.");
-    replace(cycles, cycleTable(found.data));
+    replace(cycles, pathTable([...paths(found.data), ...paths(rest.data)]));
     return total.data;
   }
   async function lookAtLoops() {
@@ -39,7 +37,7 @@ export async function show(root, { signal }) {
   }
   async function look() {
     const [total, rows, recursive, tagged] = await Promise.all([
-      lookAtGraph(), lookAtLoops(), listOrEmpty("/loops/summary", { window_s: 86400 }, signal), listOrEmpty("/dfc", {}, signal)]);
+      lookAtGraph(), lookAtLoops(), list("/loops/summary", { window_s: 86400 }, signal), list("/dfc", {}, signal)]);
     const debt = recursive.data.reduce((sum, row) => sum + Number(row.debt_usd), 0);
     const looped = recursive.data.reduce((sum, row) => sum + Number(row.looped_debt_usd), 0);
     replace(summary, tiles([
@@ -57,7 +55,7 @@ export async function show(root, { signal }) {
   return { refresh: look };
 }
 
-const KIND = { debt: ["bad", "debt borrowed there"], claim: ["c1", "claim issued there"], vault: ["c4", "vault whose assets are there"], bridge: ["c8", "bridge"] };
+const KIND = { debt: ["c5", "borrowed there, posted here"], claim: ["c1", "receipt issued there, posted here"], vault: ["c4", "share of a vault there, posted here"], bridge: ["c8", "bridged"] };
 
 function drawGraph(element, edges, total) {
   const exposure = new Map(total.exposure_by_protocol.map((row) => [row.protocol, Number(row.exposure_usd)]));
@@ -65,27 +63,45 @@ function drawGraph(element, edges, total) {
   const through = (name) => edges.filter((edge) => edge.src === name || edge.dst === name).reduce((sum, edge) => sum + Number(edge.value_usd), 0);
   const most = Math.max(1, ...edges.map((edge) => Number(edge.value_usd)));
   const widest = Math.max(1, ...names.map(through));
+  const kinds = Object.keys(KIND).filter((kind) => edges.some((edge) => edge.edge_kind === kind));
+  // edges between the same two nodes side by side, the ones that go back on the other side
+  const bend = (edge, n) => 0.12 + 0.16 * edges.slice(0, n).filter((one) => one.src === edge.src && one.dst === edge.dst).length;
   draw(element, ({ colour, text, soft }) => ({
-    tooltip: { trigger: "item", formatter: ({ data, dataType }) => (dataType === "edge" ? `${data.source} → ${data.target}<br>${KIND[data.kind][1]}: ${usd(data.amount)}, ${count(data.owners)} owners` : `${data.name}<br>${usd(exposure.get(data.name) ?? 0)} in cycles`) },
-    legend: { data: Object.keys(KIND).filter((kind) => edges.some((edge) => edge.edge_kind === kind)) },
+    tooltip: { trigger: "item", formatter: ({ data, dataType }) => (dataType === "edge"
+      ? tip(`${node(data.source)} → ${node(data.target)}`, KIND[data.kind][1], `${usd(data.amount)}, ${count(data.owners)} owners`)
+      : tip(node(data.name), exposure.has(data.name) && `${usd(exposure.get(data.name))} in cycles`, data.name.startsWith("issuer:") && "not indexed itself")) },
+    legend: { data: kinds, selectedMode: false },
     series: [{
-      type: "graph", layout: "circular", roam: false, top: 60, bottom: 40, left: 90, right: 90,
-      edgeSymbol: ["none", "arrow"], edgeSymbolSize: 10, label: { show: true, color: text, position: "right", fontSize: 13 },
-      emphasis: { focus: "adjacency" }, circular: { rotateLabel: false },
-      categories: Object.entries(KIND).map(([name, [ink]]) => ({ name, itemStyle: { color: colour(ink) } })),
-      data: names.map((name) => ({ name, symbolSize: 18 + 34 * Math.sqrt(through(name) / widest), itemStyle: { color: colour(exposure.get(name) ? "c3" : "c2") } })),
-      links: edges.map((edge) => ({ source: edge.src, target: edge.dst, kind: edge.edge_kind, amount: edge.value_usd, owners: edge.n_owners,
-        lineStyle: { width: 1.2 + 7 * Math.sqrt(Number(edge.value_usd) / most), color: colour(KIND[edge.edge_kind]?.[0] ?? "c8"), opacity: 0.75, curveness: edge.edge_kind === "debt" ? 0.22 : edge.edge_kind === "claim" ? 0.34 : 0.12 } })),
-      edgeLabel: { show: edges.length <= 12, color: soft, fontSize: 11, formatter: ({ data }) => usd(data.amount) },
+      type: "graph", layout: "circular", roam: false, top: 70, bottom: 50, left: "22%", right: "22%",
+      edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, emphasis: { focus: "adjacency", lineStyle: { opacity: 1 } }, circular: { rotateLabel: false },
+      label: { show: true, color: text, position: "bottom", fontSize: 12, formatter: ({ name }) => node(name) },
+      categories: kinds.map((name) => ({ name, symbol: "roundRect", itemStyle: { color: colour(KIND[name][0]) } })),
+      data: names.map((name) => ({ name, symbolSize: 20 + 32 * Math.sqrt(through(name) / widest), itemStyle: { color: colour(name.startsWith("issuer:") ? "c8" : "c2") } })),
+      links: edges.map((edge, n) => ({ source: edge.src, target: edge.dst, kind: edge.edge_kind, amount: edge.value_usd, owners: edge.n_owners,
+        lineStyle: { width: 1.2 + 6 * Math.sqrt(Number(edge.value_usd) / most), color: colour(KIND[edge.edge_kind][0]), opacity: 0.8, curveness: bend(edge, n) } })),
+      edgeLabel: { show: edges.length <= 14, color: soft, fontSize: 11, formatter: ({ data }) => usd(data.amount) },
     }],
   }));
 }
 
-function cycleTable(rows) {
+/** Cycles and chains are of owners; here those along one path together. */
+function paths(rows) {
+  const by = new Map();
+  for (const row of rows) {
+    const path = (row.form === "cycle" ? [...row.nodes, row.nodes[0]] : row.nodes).map(node).join(" → ");
+    const kept = by.get(path) ?? { path, form: row.form, size: 0, owners: new Set() };
+    kept.size += Number(row.size_usd);
+    kept.owners.add(row.owner_id);
+    by.set(path, kept);
+  }
+  return [...by.values()].sort((a, b) => b.size - a.size);
+}
+
+function pathTable(rows) {
   return table([
-    { name: "Path", value: (row) => (row.form === "cycle" ? [...row.nodes, row.nodes[0]] : row.nodes).join(" → ") },
-    { name: "", value: (row) => tag(row.form, row.form === "cycle" ? "bad" : "") },
-    { name: "Size", number: true, value: (row) => usd(row.size_usd) },
+    { name: "Path", value: (row) => h("span", { class: "wrap" }, tag(row.form, row.form === "cycle" ? "bad" : ""), " ", row.path) },
+    { name: "Owners", number: true, value: (row) => count(row.owners.size) },
+    { name: "Size", number: true, value: (row) => usd(row.size) },
   ], rows, { caption: "Cycles and chains", empty: "No cycle and no chain." });
 }
 

@@ -1,8 +1,8 @@
 // Who is close to liquidation, and at which prices: the lists that bots read.
 
 import { get, list } from "../lib/api.js";
-import { chart, draw } from "../lib/charts.js";
-import { h, panel, replace, table, tag, tiles } from "../lib/dom.js";
+import { chart, draw, tip } from "../lib/charts.js";
+import { h, label, panel, replace, table, tag, tiles } from "../lib/dom.js";
 import { address, amount, count, percent, price, ratio, usd, usdWhole } from "../lib/format.js";
 
 const BUCKETS = ["[0,1)", "[1,1.05)", "[1.05,1.1)", "[1.1,1.25)", "[1.25,1.5)", "[1.5,2)", "[2,inf)"];
@@ -83,7 +83,7 @@ function drawBuckets(element, rows) {
   const debt = BUCKETS.map((bucket) => sum(rows.filter((row) => row.bucket === bucket), "debt_usd"));
   const accounts = BUCKETS.map((bucket) => sum(rows.filter((row) => row.bucket === bucket), "n_accounts"));
   draw(element, ({ colour, soft }) => ({
-    tooltip: { formatter: ([bar]) => `Health ${BUCKETS[bar.dataIndex]}<br>${usdWhole(debt[bar.dataIndex])} of debt<br>${count(accounts[bar.dataIndex])} borrowers` },
+    tooltip: { formatter: ([bar]) => tip(`Health ${BUCKETS[bar.dataIndex]}`, `${usdWhole(debt[bar.dataIndex])} of debt`, `${count(accounts[bar.dataIndex])} borrowers`) },
     xAxis: { type: "category", data: BUCKETS.map((bucket) => bucket.replace("inf", "∞")) },
     yAxis: { type: "value", axisLabel: { formatter: usd } },
     series: [{ type: "bar", data: debt.map((value, n) => ({ value, itemStyle: { color: colour(INK[n]) } })), label: { show: true, position: "top", color: soft, formatter: ({ dataIndex }) => count(accounts[dataIndex]) } }],
@@ -104,7 +104,7 @@ function drawDrops(element, rows) {
 function drawLevels(element, rows, now) {
   const sorted = [...rows].sort((a, b) => Number(a.price_low) - Number(b.price_low));
   draw(element, ({ colour }) => ({
-    tooltip: { formatter: ([bar]) => { const row = sorted[bar.dataIndex]; return `${price(row.price_low)} to ${price(row.price_high)}<br>${amount(row.collateral_amount)} ${row.symbol ?? ""} (${usd(row.collateral_usd)})<br>${usd(row.debt_usd)} of debt, ${count(row.n_positions)} positions`; } },
+    tooltip: { formatter: ([bar]) => { const row = sorted[bar.dataIndex]; return tip(`${price(row.price_low)} to ${price(row.price_high)}`, `${amount(row.collateral_amount)} ${row.symbol ?? ""} (${usd(row.collateral_usd)})`, `${usd(row.debt_usd)} of debt, ${count(row.n_positions)} positions`); } },
     xAxis: { type: "value", scale: true, max: Math.max(now * 1.03, ...sorted.map((row) => Number(row.price_high))), axisLabel: { formatter: price } },
     yAxis: { type: "value", axisLabel: { formatter: usd } },
     series: [{ type: "bar", barMaxWidth: 18, data: sorted.map((row) => [(Number(row.price_low) + Number(row.price_high)) / 2, Number(row.collateral_usd)]), itemStyle: { color: colour("c1") },
