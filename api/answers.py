@@ -43,7 +43,7 @@ def meta(at: BlockAt) -> Row:
     }
 
 
-def single(row: Row, at: BlockAt) -> Answer:
+def single(row: Row | list[Row], at: BlockAt) -> Answer:
     """Return the envelope of one thing."""
     return {"data": row, "page": None, "meta": meta(at)}
 
@@ -92,7 +92,7 @@ def example_list(row: Row) -> Answer:
     return {"data": [row], "page": {"next_cursor": None, "limit": paging.DEFAULT_LIMIT}, "meta": META_EXAMPLE}
 
 
-def example_single(row: Row) -> Answer:
+def example_single(row: object) -> Answer:
     """Return the example of one thing."""
     return {"data": row, "page": None, "meta": META_EXAMPLE}
 

@@ -25,7 +25,21 @@ from api.heads import Heads
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
 from api.pool import Pool
-from api.routes import accounts, events, exposure, leverage, markets, operation, perps, risk, status, stream
+from api.routes import (
+    accounts,
+    events,
+    exposure,
+    history,
+    leverage,
+    loops,
+    markets,
+    operation,
+    perps,
+    risk,
+    simulations,
+    status,
+    stream,
+)
 from api.schemas import ProblemDocument
 from api.settings import Settings
 from api.stream import Hub, Reads, closing_on_signals
@@ -45,7 +59,9 @@ is behind. **Exact integers and USD are strings**, ratios are numbers, what is a
 **Errors** are RFC 9457 problem documents.
 """
 
-ROUTERS = (status, markets, leverage, accounts, risk, exposure, events, perps, stream, operation)
+ROUTERS = (
+    status, markets, leverage, accounts, loops, risk, exposure, events, perps, history, simulations, stream, operation,
+)  # fmt: skip
 
 
 def create_app(settings: Settings) -> FastAPI:

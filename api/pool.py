@@ -7,7 +7,7 @@ the requests that have a connection find no thread to go on with.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -62,6 +62,16 @@ class Pool:
                 await run_in_threadpool(self._take_back, connection)
         finally:
             self._turns.release()
+
+    def write(self, change: Callable[[Connection[Any]], object]) -> None:
+        """Commit a change on a connection of its own: requests themselves read only."""
+        with self.connections.connection() as connection:
+            connection.read_only = False
+            try:
+                with connection.transaction():
+                    change(connection)
+            finally:
+                connection.read_only = True
 
     def _take_back(self, connection: Connection[Any]) -> None:
         """End the snapshot; a connection that broke is replaced by the pool."""

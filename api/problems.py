@@ -3,12 +3,13 @@
     status  type                     when
     401     unauthorised             a key is needed, or the one sent is not valid
     404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-venue, unknown-asset, outside-coverage, header-not-kept, not-found
+    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-simulation, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
     413     body-too-large
     422     bad-parameter            `errors` names each parameter at fault
     429     too-many-requests        with Retry-After and RateLimit-* headers
     500     internal-error           a bug; the server's log has it
-    503     database-unavailable, too-slow, too-busy, not-migrated     with Retry-After
+    503     database-unavailable, too-slow, too-busy, not-migrated, read-only     with Retry-After
 
 `type` is `urn:leverage:problem:<slug>`; slugs are stable, texts are for people.
 """
@@ -127,6 +128,10 @@ def from_database(error: Exception) -> Problem | None:
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedFunction() | psycopg.errors.UndefinedColumn():
             return unavailable(
                 "not-migrated", "The database lacks a table or view of this version; run `leverage run`", 30
+            )
+        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
+            return unavailable(
+                "read-only", "This API's database role may not store questions; it needs INSERT on cascade_runs", 60
             )
         case psycopg.OperationalError() | psycopg.InterfaceError() | DatabaseUnavailable():
             return unavailable("database-unavailable", "The database cannot be reached, or has no connection free", 2)

@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from bench import adapters, backfill, exposure, floor, head, report, restart
+from bench import adapters, backfill, cascade, exposure, floor, head, loops, report, restart, risk
 from bench.chain_generator import DEFAULT_CACHE, GeneratedChain, ensure
 from bench.measure import Postgres, load_average, postgres
 
-PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head", "exposure")
+PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head", "exposure", "cascade", "risk", "loops")
 """`backfill` includes the floor and the rebuild."""
 
 
@@ -73,6 +73,12 @@ def measure(args: argparse.Namespace, server: Postgres) -> dict[str, Any]:
                 results[part] = restart.run(chain, server, args.kills, args.seed)
             case "head":
                 results[part] = head.run(chain, server, args.head_blocks, args.seed)
+            case "cascade":
+                results[part] = cascade.run(passes=args.runs, seed=args.seed)
+            case "risk":
+                results[part] = risk.run(server)
+            case "loops":
+                results[part] = loops.run(seed=args.seed)
             case "exposure":
                 results[part] = exposure.run(args.seed)
         print(report.terminal({part: results[part]}), flush=True)

@@ -70,6 +70,12 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
             "head, beyond the poll", f"p50 {beyond['p50']:.0f} ms, p95 {beyond['p95']:.0f} ms", "p50 under 60 ms", met
         )
         yield Line("head, block available to row committed", f"p50 {total['p50']:.0f} ms, p95 {total['p95']:.0f} ms")
+    if cascade := results.get("cascade"):
+        what = f"cascade, {cascade['positions']:,} positions, {cascade['rounds']} rounds, {cascade['liquidations']:,} liquidations"
+        yield Line(what, f"{cascade['seconds']:.2f} s", "under 5 s", cascade["seconds"] < 5)
+    if loops := results.get("loops"):
+        figure = f"{loops['seconds']:.1f} s, {loops['events_per_second']:,} events/s"
+        yield Line(f"loop detection, {loops['events']:,} events, {loops['loops']:,} loops", figure)
     if graph := results.get("exposure"):
         work = graph["owners_seconds"] + graph["system_seconds"] + graph["chains_seconds"]
         figure = f"{graph['owners_seconds']:.2f} s of each owner, {graph['system_seconds']:.2f} s of all together"
@@ -77,6 +83,26 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
             f"cycles, {graph['edges']:,} edges of {graph['owners']:,} owners, {graph['nodes']} protocols", figure
         )
         yield Line("the same with chains, to summing the edges", f"{work / graph['floor_seconds']:.0f}x")
+    yield from _risk(results.get("risk"))
+
+
+def _risk(found: dict[str, Any] | None) -> Iterator[Line]:
+    """Liquidation risk: everybody at once, a head block, the list that bots poll."""
+    if found is None:
+        return
+    screen = found["screen"]
+    what = f"risk of {screen['borrowers']:,} borrowers x 3 legs after a price change"
+    yield Line(what, f"{screen['ms']:.1f} ms", "under 1 s", screen["ms"] < 1_000)
+    yield Line("the same, to numpy's multiply-add", f"{screen['ratio']:.1f}x", "within 10x", screen["ratio"] <= 10)
+    for run in found["head"]:
+        size = f"{run['borrowers']:,} borrowers"
+        yield Line(f"head table of {size}, built in one go", f"{run['build_ms'] / 1e3:.1f} s")
+        for block in run["blocks"]:
+            figure = f"{block['ms']:.0f} ms, {block['looked_at']:,} rows looked at"
+            yield Line(f"head block, {size}, {block['changed']:,} of them changed", figure)
+        for name, page in run["poll"].items():
+            figure = f"p50 {page['p50_ms']:.1f} ms, p99 {page['p99_ms']:.1f} ms"
+            yield Line(f"at-risk list, {size}, {name}, one poller", figure, "p99 under 25 ms", page["p99_ms"] < 25)
 
 
 def terminal(results: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain as joined
 
 from indexer.errors import BadData
+from indexer.ledger import flows
 from indexer.ledger.desk import Desk, Facts
 from indexer.ledger.rows import Rows
 from indexer.source import Source
@@ -49,7 +50,7 @@ def apply_range(part: Range, desks: Iterable[Desk], source: Source, prices: Pric
     """
     applied = Applied(headers={header.number: header for header in part.headers})
     parts = [part.logs]
-    for desk in desks:
+    for desk in sorted(desks, key=lambda desk: desk.protocol.wallet != ""):  # wallets last: of accounts with positions
         try:
             rows = _at_desk(part, desk, source, prices, applied, parts)
         except BadData as error:
@@ -67,10 +68,18 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
     stamps = _timestamps(applied.headers.values(), parts)
     told = source.price_answers(part.first, part.last, desk.state_reads(prices.within(part)))
     desk.settle(facts, answers, stamps, told)
+    if desk.protocol.wallet:
+        changed = ((row[3], row[1]) for row in applied.rows["position_change"])
+        if new := desk.meet(joined(desk.pending, changed)):
+            met = _follow(part, desk, source, new, applied, parts)
+            desk.settle(met, source.answers(desk.wanted(met)), _timestamps(applied.headers.values(), parts))
+        desk.pending = ()
     about_tokens: list[Answer] = []
     while wanted := desk.token_reads():  # a vault's own answer names one more token
         about_tokens += source.metadata(wanted, part.heads)
         desk.book_tokens(about_tokens)
+    if desk.wallet_flows:
+        _transfers(part, desk, source, applied, parts)
     feeds = desk.feeds()
     priced = source.price_answers(part.first, part.last, feeds.reads(prices.within(part)))
     desk.book_prices(priced, feeds)
@@ -86,8 +95,16 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
 def _facts(part: Range, desk: Desk, source: Source, applied: Applied, parts: list[Logs]) -> Facts:
     """Translate a range until no new contract turns up in it: a fixed point, not a case for each factory."""
     facts = desk.translate(part.logs)
-    fetched = part.watch.addresses
-    new = dict.fromkeys(desk.watch().addresses - fetched, part.first) | desk.learn(facts)
+    new = dict.fromkeys(desk.watch().addresses - part.watch.addresses, part.first) | desk.learn(facts)
+    facts.extend(_follow(part, desk, source, new, applied, parts))
+    return facts
+
+
+def _follow(
+    part: Range, desk: Desk, source: Source, new: Mapping[Address, int], applied: Applied, parts: list[Logs]
+) -> Facts:
+    """Return what new contracts say, of each from its block on, and those that they name in turn."""
+    facts, fetched = Facts(), part.watch.addresses
     while new:
         found = Facts()
         if here := new.keys() & fetched:  # another protocol watches it too, so its logs came with the range
@@ -95,17 +112,32 @@ def _facts(part: Range, desk: Desk, source: Source, applied: Applied, parts: lis
         if lacking := new.keys() - fetched:
             more = source.more(part, Watch(frozenset(lacking), desk.watch().topics))
             logs = _since(more.logs, new)
-            blocks = set(logs.block_number)
-            for header in more.headers:
-                if header.number in blocks:
-                    applied.headers.setdefault(header.number, header)
-            parts.append(logs)
+            _keep(logs, more, applied, parts)
             found.extend(desk.translate(logs))
         if early := {address: block for address, block in new.items() if block < part.first}:
             found.extend(desk.translate(_before(part, desk, source, early, applied, parts)))
         new = desk.learn(found)
         facts.extend(found)
     return facts
+
+
+def _transfers(part: Range, desk: Desk, source: Source, applied: Applied, parts: list[Logs]) -> None:
+    """Book the transfers of the tokens that the protocol names, of those named in this range from their block on."""
+    asked = part.watch.addresses if flows.TRANSFER in part.watch.topics else frozenset()
+    lacking = {token: block for token, block in desk.learn_tokens().items() if token not in asked}
+    if lacking:
+        more = source.more(part, Watch(frozenset(lacking), frozenset({flows.TRANSFER})))
+        _keep(_since(more.logs, lacking), more, applied, parts)
+    desk.book_transfers(parts)
+
+
+def _keep(logs: Logs, more: Range, applied: Applied, parts: list[Logs]) -> None:
+    """Keep logs that were fetched besides, and the headers of their blocks."""
+    blocks = set(logs.block_number)
+    for header in more.headers:
+        if header.number in blocks:
+            applied.headers.setdefault(header.number, header)
+    parts.append(logs)
 
 
 def _before(
@@ -115,11 +147,7 @@ def _before(
     watch = Watch(frozenset(early), desk.watch().topics)
     more = source.more(Range(min(early.values()), part.first - 1, Logs(), (), part.heads, watch), watch)
     logs = _since(more.logs, early)
-    blocks = set(logs.block_number)
-    for header in more.headers:
-        if header.number in blocks:
-            applied.headers.setdefault(header.number, header)
-    parts.append(logs)
+    _keep(logs, more, applied, parts)
     applied.past = applied.past or len(logs) > 0
     return logs
 

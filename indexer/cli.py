@@ -256,6 +256,34 @@ def status(
 
 
 @app.command()
+def simulate(
+    context: typer.Context,
+    shock: Annotated[list[str], typer.Option("--shock", metavar="ASSET=FRACTION", help="Change of a price, e.g. WETH=-0.3; may be repeated.")],
+    depth: Annotated[list[str] | None, typer.Option("--depth", metavar="ASSET=NUMBER", help="Depth of a market; relative to the collateral when left out.", show_default=False)] = None,
+    impact: Annotated[Literal["cpmm", "linear", "exponential"], typer.Option("--impact", help="Model of a market: depth is dollars (cpmm) or fall per token.")] = "cpmm",
+    path: Annotated[str, typer.Option("--path", metavar="PATH", help="jump, or steps:N for a fall in N parts.")] = "jump",
+    pass_through: Annotated[float, typer.Option("--pass-through", help="Share of the gap to the market that oracles close a round.")] = 1.0,
+    max_rounds: Annotated[int, typer.Option("--max-rounds", help="Rounds at most, up to 100.")] = 100,
+    protocol: Annotated[list[str] | None, typer.Option("--protocol", metavar="SLUG", help="Only this protocol; may be repeated.", show_default=False)] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="Correlated assets keep their price.")] = False,
+    block: Annotated[int | None, typer.Option("--block", min=0, help="As of this block; the indexed head when left out.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the whole answer as JSON; - for standard output.", show_default=False)] = None,
+    chain: ChainName = None,
+    config: ConfigFile = None,
+) -> None:  # fmt: skip
+    """Simulate a liquidation cascade over the indexed books, under three market depths."""
+    from indexer.commands.simulate import pairs
+    from indexer.commands.simulate import simulate as body
+
+    settings = _settings(context, config)
+    asked = {
+        "shocks": pairs("--shock", shock), "depth": pairs("--depth", depth or ()), "impact": impact, "path": path,
+        "pass_through": pass_through, "max_rounds": max_rounds, "protocols": protocol, "correlated": not alone,
+    }  # fmt: skip
+    body(settings, settings.find_chain(chain), asked, block, output)
+
+
+@app.command()
 def export(
     context: typer.Context,
     table: Annotated[str, typer.Argument(metavar="TABLE", help="A documented table or view.")],

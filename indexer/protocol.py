@@ -95,6 +95,14 @@ class BookLike(Interface):
     def add_price(
         self, feed: Address, asset: Address, price_raw: int, unit_raw: int | None, quote: str, source: str = "oracle"
     ) -> None: ...
+    def add_link(
+        self, deployment_key: int, token: Address, kind: str, underlying: Address | None = None, *,
+        issuer: str | None = None, rule: str | None = None, source: str | None = None, place: int = 0,
+        expiry: int | None = None, group: str | None = None,
+    ) -> None: ...  # fmt: skip
+    def add_rate(self, token: Address, underlying: Address, numerator: int, denominator: int) -> None: ...
+    def set_wallet(self, deployment_key: int, wallet: Address, kind: str, threshold: int | None) -> None: ...
+    def set_owner(self, deployment_key: int, wallet: Address, owner: Address, is_owner: bool, leg: int = 0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +340,9 @@ class Protocol:
     market_is_asset: bool = False
     """Whether the native id of a market is its asset (Aave), so that an action's market names its token."""
 
+    wallet: str = ""
+    """Kind of contract that a smart wallet is, watched once it has a position anywhere (`BookLike.set_wallet`)."""
+
     abi: str = ""
     """Folder in abis/ when it is not the slug: a fork shares its family's ABIs."""
 
@@ -373,28 +384,7 @@ def wanted_reads(want: Wants) -> list[Read]:
 
 
 __all__ = [
-    "PERP_ACTIONS",
-    "TRANSACTION_TYPES",
-    "Actions",
-    "BookLike",
-    "Books",
-    "Changes",
-    "Check",
-    "Contract",
-    "Deployment",
-    "Fact",
-    "Finds",
-    "Handler",
-    "Listing",
-    "MarketBooks",
-    "MarketFacts",
-    "MarketRef",
-    "PerpActions",
-    "PositionState",
-    "PriceFeed",
-    "Protocol",
-    "Wants",
-    "always",
-    "changes",
-    "wanted_reads",
+    "PERP_ACTIONS", "TRANSACTION_TYPES", "Actions", "BookLike", "Books", "Changes", "Check", "Contract", "Deployment",
+    "Fact", "Finds", "Handler", "Listing", "MarketBooks", "MarketFacts", "MarketRef", "PerpActions", "PositionState",
+    "PriceFeed", "Protocol", "Wants", "always", "changes", "wanted_reads",
 ]  # fmt: skip

@@ -72,6 +72,7 @@ DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 VIEW_OF_FUNCTION = {
     "positions_at": "positions", "positions_of": "positions", "markets_at": "markets",
     "account_health": "v_account_leverage", "account_health_of": "v_account_leverage",
+    "account_health_among": "v_account_leverage", "limits_at": "limits",
     "liquidation_risk_at": "liquidation_risk", "protocol_leverage_at": "protocol_leverage",
     "perp_market_state_at": "perp_market_state", "imbalance_at": "imbalance", "purge_events_at": "purge_events",
     "market_corrections_at": "market_corrections",

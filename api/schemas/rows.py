@@ -183,46 +183,6 @@ class ProtocolLeverage(Model):
     as_of_time: Time = Field(description="Its timestamp.")
 
 
-class AtRisk(Model):
-    """A borrower in one risk scope. A candidate: re-check on chain in the block you send in."""
-
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
-    market_id: str | None = Field(
-        description="Market where risk is isolated; null where it is pooled over the deployment."
-    )
-    account: Address = Field(description="The debtor.")
-    owner: Address = Field(description="Who is behind the account, as far as known; else the account.")
-    status: AccountStatus = Field(description="ok, zero_equity, insolvent, or unpriced where USD values are unknown.")
-    health_factor: float = Field(description="Threshold-weighted collateral over debt, a ratio.")
-    health_factor_raw: Whole | None = Field(description="The same as the contract states it, 1e18.")
-    bucket: str = Field(description="Interval of the health factor, e.g. [1,1.05).")
-    is_liquidatable: bool | None = Field(description="Whether the contract would let it be liquidated at this block.")
-    is_toxic: bool | None = Field(description="Whether liquidating worsens it: debt with bonus exceeds collateral.")
-    collateral_usd: Exact | None = Field(description="Value of what backs debt, USD.")
-    debt_usd: Exact | None = Field(description="Debt with interest to this block, USD.")
-    collateral_assets: list[Address] = Field(description="Assets that back debt.")
-    debt_assets: list[Address] = Field(description="Assets owed.")
-    emode: int | None = Field(description="Aave e-mode category, 0 for none.")
-    pair_class: PairClass | None = Field(description="How collateral and debt move together.")
-    price_usd: Exact | None = Field(description="Price of the collateral when it is one asset, USD.")
-    liquidation_price_usd: Exact | None = Field(
-        description="Price of the collateral at which liquidation begins, all else fixed, USD; null unless one collateral "
-        "backs one other debt asset."
-    )
-    distance: float | None = Field(description="|1 - liquidation price / price|, a ratio.")
-    first_eligible_drop: float | None = Field(
-        description="Uniform fall of collateral that makes it liquidatable, a ratio."
-    )
-    loss_boundary_drop: float | None = Field(
-        description="Fall from which liquidation no longer covers the debt, a ratio."
-    )
-    liquidation_bonus: float | None = Field(description="What a liquidator gets on top, a ratio (0.05 is 5 %).")
-    as_of_block: int = Field(description="Block at whose end this holds.")
-
-
 class Liquidation(Model):
     """A liquidation: debt repaid by the liquidator, collateral taken for it."""
 

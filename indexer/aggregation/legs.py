@@ -24,6 +24,11 @@ NO_KEY: Final = 0
 """Stands for no market: keys are hashes, and never 0."""
 
 
+def totals(places: Places, values: Floats, size: int) -> Floats:
+    """Return the sum of values at each of `size` places."""
+    return np.bincount(places, values, size).astype(np.float64, copy=False)  # of nothing it counts in integers
+
+
 class LegRow(NamedTuple):
     """One row of `risk_legs_at`, or one made by hand; None where a number is not known."""
 
@@ -90,8 +95,7 @@ class Legs:
 
     def sums(self, values: Floats, where: Flags) -> Floats:
         """Return the sum of `values` over the legs that `where` selects, for each borrower; NaN if one of them is."""
-        summed = np.bincount(self.borrower[where], weights=values[where], minlength=self.borrowers)
-        return summed.astype(np.float64)  # of nothing it is integers
+        return totals(self.borrower[where], values[where], self.borrowers)
 
     def collateral_usd(self) -> Floats:
         """Return what backs each borrower's debt, USD."""

@@ -9,9 +9,10 @@ Source   docs/methodology.md M1; BIS Working Paper 1171 (wallet-level assets to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal, NamedTuple
 
 Status = Literal["no_debt", "ok", "zero_equity", "insolvent", "unpriced"]
@@ -106,3 +107,77 @@ def protocol_leverage(accounts: Iterable[AccountBooks]) -> dict[tuple[int, Popul
                 sums.n_insolvent += 1
                 sums.latent_bad_debt_usd += debt - assets
     return found
+
+
+PairClass = Literal["same_asset", "correlated", "directional", "stable"]
+PAIR_CLASSES: tuple[PairClass, ...] = ("same_asset", "correlated", "directional", "stable")
+
+
+def leverage_by_pair_class(accounts: Iterable[tuple[str | None, AccountBooks]]) -> dict[str, ProtocolLeverage]:
+    """Return the leverage of borrowers, split by what they owe against what they pledged.
+
+    Shape   (pair class, account); accounts without debt have no class and are in none
+    Holds   sums over the classes are those of the population `borrowers`
+    """
+    found: dict[str, ProtocolLeverage] = {}
+    for pair_class, account in accounts:
+        if pair_class is not None:
+            split = protocol_leverage([account._replace(deployment_key=0)])[0, "borrowers"]
+            found[pair_class] = _added(found.get(pair_class, ProtocolLeverage()), split)
+    return found
+
+
+def _added(one: ProtocolLeverage, other: ProtocolLeverage) -> ProtocolLeverage:
+    return ProtocolLeverage(
+        one.assets_usd + other.assets_usd, one.debt_usd + other.debt_usd, one.n_ok + other.n_ok,
+        one.n_zero_equity + other.n_zero_equity, one.n_insolvent + other.n_insolvent,
+        one.n_unpriced + other.n_unpriced, one.latent_bad_debt_usd + other.latent_bad_debt_usd,
+    )  # fmt: skip
+
+
+def consolidate(
+    accounts: Iterable[tuple[Hashable, Decimal | None, Decimal | None]],
+) -> dict[Hashable, tuple[Decimal | None, Decimal | None]]:
+    """Return assets and debt of each owner: one person's accounts are added before anything is judged.
+
+    Edge    one unpriced account leaves its owner unpriced: its worth is unknown, not zero
+    Holds   merging or splitting accounts under one owner changes nothing
+    """
+    found: dict[Hashable, tuple[Decimal | None, Decimal | None]] = {}
+    for owner, assets, debt in accounts:
+        had, owed = found.get(owner, (ZERO, ZERO))
+        found[owner] = (
+            None if had is None or assets is None else had + assets,
+            None if owed is None or debt is None else owed + debt,
+        )
+    return found
+
+
+def perp_effective_leverage(
+    size: Decimal, entry: Decimal, mark: Decimal, margin: Decimal, accrued_funding: Decimal = ZERO
+) -> Fraction | None:
+    """Return |q| mark / (margin + unrealised profit - accrued funding) of one perp position.
+
+    Units   size in whole base tokens, negative for a short; prices, margin and funding owed in quote tokens
+    Edge    None when nothing is left of the margin: insolvent, not infinite. Never the leverage that a venue lets a
+            trader select. Isolated margin: one call a margin bucket; then sum notional and equity, not ratios
+    """
+    q, m = Fraction(size), Fraction(mark)
+    equity = Fraction(margin) + q * (m - Fraction(entry)) - Fraction(accrued_funding)
+    return abs(q) * m / equity if equity > 0 else None
+
+
+class CrossLeverage(NamedTuple):
+    """Leverage of a cross-margined account."""
+
+    gross: Fraction | None
+    net: Fraction | None
+
+
+def cross_leverage(notionals: Iterable[Decimal], equity: Decimal) -> CrossLeverage:
+    """Return gross = sum |N| / equity and net = |sum N| / equity; N signed, long positive. None without equity."""
+    if equity <= 0:
+        return CrossLeverage(None, None)
+    signed = [Fraction(n) for n in notionals]
+    gross, net = sum((abs(n) for n in signed), Fraction(0)), abs(sum(signed, Fraction(0)))
+    return CrossLeverage(gross / Fraction(equity), net / Fraction(equity))

@@ -70,3 +70,41 @@ def first_eligible_drop(factor: Decimal) -> Decimal:
 def loss_boundary_drop(factor: Decimal, bonus: Decimal, threshold: Decimal) -> Decimal:
     """Return the fall at which liquidating no longer covers the debt: max(1 - 1/HF, 1 - (1 + b) LT / HF)."""
     return max(1 - 1 / factor, 1 - (1 + bonus) * threshold / factor)
+
+
+def depeg_to_liquidation(ratio: Decimal, collateral: Decimal, debt: Decimal, threshold: Decimal) -> Decimal | None:
+    """Return the fall of the ratio collateral/debt price at which a position of one group is liquidated: 1 - r*/r.
+
+    Formula  r* = debt units / (collateral units LT), in debt units for one unit of collateral
+    Edge     None without collateral or threshold; the USD price of either cancels and is not asked for
+    """
+    if collateral * threshold == 0 or ratio == 0:
+        return None
+    return 1 - debt / (collateral * threshold) / ratio
+
+
+def health_factor_at(factor: Decimal, growths: Sequence[tuple[Decimal, Decimal]], seconds: int) -> Decimal:
+    """Return the health factor after `seconds` without any event: debts grow, collateral does not.
+
+    Formula  HF sum(D_j) / sum(D_j (1 + r_j t)), simple yearly rates, year of 365 days
+    Units    `growths` are (debt in USD, yearly rate) of each debt
+    Edge     interest that collateral earns is left out: the answer errs towards earlier
+    """
+    now = sum((debt for debt, _ in growths), Decimal(0))
+    later = sum((debt * (1 + rate * seconds / 31_536_000) for debt, rate in growths), Decimal(0))
+    return factor * now / later
+
+
+DROPS = tuple(Decimal(percent) / 100 for percent in (1, 3, 5, 10, 15, 20, 30, 50))
+
+BUCKETS = tuple(Decimal(edge) for edge in ("0", "1", "1.05", "1.1", "1.25", "1.5", "2"))
+"""Lower bounds of the health factor buckets, half-open; the last has no upper bound."""
+
+
+def bucket(factor: Decimal | None) -> str:
+    """Return the bucket of a health factor: `[1,1.05)`, `no_debt` for None."""
+    if factor is None:
+        return "no_debt"
+    low = max(edge for edge in BUCKETS if edge <= factor)
+    at = BUCKETS.index(low)
+    return f"[{low},{BUCKETS[at + 1]})" if at + 1 < len(BUCKETS) else f"[{low},inf)"

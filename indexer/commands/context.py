@@ -87,8 +87,10 @@ def stoppable() -> Iterator[threading.Event]:
 
 
 def serve(settings: Settings, url: str, host: str | None = None, port: int | None = None) -> None:
-    """Run the HTTP API until it is told to stop. The API is named, not imported: it stands beside the commands."""
+    """Run the HTTP API, and the simulations asked of it, until told to stop. The API is named, not imported: it stands beside us."""
     import uvicorn
+
+    from indexer.simulator import simulating
 
     os.environ |= {
         "LEVERAGE_API_DATABASE": url,
@@ -97,7 +99,10 @@ def serve(settings: Settings, url: str, host: str | None = None, port: int | Non
         "LEVERAGE_API_CORS_ORIGINS": ",".join(settings.api.cors_origins),
         "LEVERAGE_API_READY_LAG_SECONDS": str(settings.api.ready_lag_seconds or 0),
     }
-    with stoppable():  # uvicorn repeats the signal it got when it is done; then nothing more must happen
+    with (
+        simulating(url),
+        stoppable(),
+    ):  # uvicorn repeats the signal it got when it is done; then nothing more must happen
         uvicorn.run(
             "api.main:from_environment",
             factory=True,

@@ -80,7 +80,7 @@ END $$;
 --              Before, a reserve with own LTV 0 (frozen) had LTV 0 in e-mode too. 3.5 shares the regime directed_b:
 --              the deployment parameter contract_version = 3.5 selects the older rule.
 -- Of a member without emode_collateral row the category's price source, when set, prices it for collateral and debt.
-CREATE FUNCTION aave_emode(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION aave_emode(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (chain_id bigint, market_key bigint, rules jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
@@ -95,7 +95,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             max(p.value_raw) FILTER (WHERE p.name = 'emode_liquidation_bonus_bps') AS bonus,
             max(p.value_text) FILTER (WHERE p.name = 'emode_label') AS label,
             lower(max(p.value_text) FILTER (WHERE p.name = 'emode_price_source')) AS source
-        FROM params_at(p_chain, p_block, p_account) p
+        FROM params_at(p_chain, p_block, p_accounts) p
         WHERE p.name IN ('emode_ltv_bps', 'emode_liquidation_threshold_bps', 'emode_liquidation_bonus_bps', 'emode_label',
                          'emode_price_source')
         GROUP BY p.chain_id, p.subject, p.qualifier
@@ -109,7 +109,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         FROM (
             SELECT p.chain_id, p.subject, p.name, p.value_raw,
                 CASE p.name WHEN 'emode_category' THEN p.value_raw::text ELSE p.qualifier END AS category
-            FROM params_at(p_chain, p_block, p_account) p
+            FROM params_at(p_chain, p_block, p_accounts) p
             WHERE p.name IN ('emode_collateral', 'emode_category', 'emode_ltvzero')
         ) r
         JOIN market k ON k.chain_id = r.chain_id AND k.market_key = r.subject
@@ -121,7 +121,7 @@ $$;
 
 -- Every balance as the pool's account data take it: its value in base units, whether it counts as collateral, and the
 -- parameters in force for it. `usd` is the dollars of one base unit, NULL when the base currency is not the dollar.
-CREATE FUNCTION aave_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION aave_valued(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
     side text, asset bytea, symbol text, units numeric, price_usd numeric, price_raw numeric, usd numeric, directed boolean,
@@ -159,28 +159,28 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                   AND x.asset = unhex(e.rules #>> ARRAY[s.category::text, '5'])
                   AND x.block_number <= p.as_of_block
                 ORDER BY x.block_number DESC, x.log_index DESC LIMIT 1) END AS price_raw
-        FROM position_books(p_chain, p_block, p_account, 'aave') p
+        FROM position_books(p_chain, p_block, p_accounts, 'aave') p
         LEFT JOIN (
             SELECT DISTINCT ON (a.chain_id, a.subject, a.account) a.chain_id, a.subject, a.account,
                 a.value_raw::integer AS category
             FROM account_setting a
             WHERE a.name = 'emode' AND (p_block IS NULL OR a.block_number <= p_block)
-              AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_account IS NULL OR a.account = p_account)
+              AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_accounts IS NULL OR a.account = ANY (p_accounts))
             ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.block_number DESC, a.log_index DESC
         ) s ON s.chain_id = p.chain_id AND s.subject = p.deployment_key AND s.account = p.account_bytes
-        LEFT JOIN aave_emode(p_chain, p_block, p_account) e
+        LEFT JOIN aave_emode(p_chain, p_block, p_accounts) e
             ON e.chain_id = p.chain_id AND e.market_key = p.market_key
         LEFT JOIN (
             SELECT p.chain_id, p.subject,
                 max(p.value_raw) FILTER (WHERE p.name = 'base_currency_unit') AS unit,
                 max(p.value_text) FILTER (WHERE p.name = 'contract_version') AS contract_version,
                 max(p.value_text) FILTER (WHERE p.name = 'price_oracle') AS oracle
-            FROM params_at(p_chain, p_block, p_account) p
+            FROM params_at(p_chain, p_block, p_accounts) p
             WHERE p.name IN ('base_currency_unit', 'contract_version', 'price_oracle') AND p.qualifier = ''
             GROUP BY p.chain_id, p.subject
         ) du ON du.chain_id = p.chain_id AND du.subject = p.deployment_key
     ) b
-    LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+    LEFT JOIN market_params_at(p_chain, p_block, p_accounts) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
 $$;
 
 -- getUserAccountData for every account with a balance, one row per (account, pool).
@@ -191,7 +191,7 @@ $$;
 -- LTV and threshold of a reserve that was never configured as collateral are 0, as ReserveInitialized leaves them.
 -- A zero threshold takes a reserve out of the collateral up to 3.5; from 3.6 it counts as collateral with threshold 0.
 -- Liquidatable below 1 exactly (validateLiquidationCall: health factor < 1e18).
-CREATE FUNCTION aave_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION aave_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         hex(h.account_bytes), d.project, d.version, d.name, NULL::text,
@@ -256,7 +256,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
                 -- one base currency a pool; NULL when it is not USD (then shown in raw base units only)
                 CASE WHEN bool_and(v.usd IS NOT NULL) THEN min(v.usd) END AS usd
-            FROM aave_valued(p_chain, p_block, p_account) v
+            FROM aave_valued(p_chain, p_block, p_accounts) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
     ) h

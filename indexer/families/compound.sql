@@ -84,7 +84,7 @@ END;
 
 -- Every balance as the comptroller takes it: `weighted` collateral or `owed` debt in the oracle's quote, by what is stored;
 -- units and USD with pending interest.
-CREATE FUNCTION compound_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION compound_valued(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
     side text, asset bytea, symbol text, units numeric, price_usd numeric, counts boolean, factor numeric,
@@ -102,19 +102,19 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             div(nullif(p.oracle_price_raw, 0) * div(p.shares_raw * k.debt_index, p.basis_raw), 1e18) END AS owed,
         round(p.amount_raw * p.unit * nullif(p.price_usd, 0), 18) AS usd,
         i.incentive
-    FROM position_books(p_chain, p_block, p_account, 'compound') p
+    FROM position_books(p_chain, p_block, p_accounts, 'compound') p
     JOIN (
         SELECT x.chain_id, x.market_key, (x.state).supply_index_raw AS supply_index,
             (x.state).debt_index_raw AS debt_index
-        FROM books(p_chain, p_block, p_account, 'compound') x
+        FROM books(p_chain, p_block, p_accounts, 'compound') x
     ) k ON k.chain_id = p.chain_id AND k.market_key = p.market_key
     LEFT JOIN (
         SELECT y.chain_id, y.subject, y.value_raw AS collateral_factor
-        FROM params_at(p_chain, p_block, p_account) y WHERE y.name = 'collateral_factor_raw' AND y.qualifier = ''
+        FROM params_at(p_chain, p_block, p_accounts) y WHERE y.name = 'collateral_factor_raw' AND y.qualifier = ''
     ) f ON f.chain_id = p.chain_id AND f.subject = p.market_key
     LEFT JOIN (
         SELECT z.chain_id, z.subject, z.value_raw AS incentive
-        FROM params_at(p_chain, p_block, p_account) z
+        FROM params_at(p_chain, p_block, p_accounts) z
         WHERE z.name = 'liquidation_incentive_raw' AND z.qualifier = ''
     ) i ON i.chain_id = p.chain_id AND i.subject = p.deployment_key
 $$;
@@ -125,7 +125,7 @@ $$;
 --   debt_raw        sum over all debts of floor(price * debt), both in the oracle's quote, scaled 1e18
 --   liquidity = max(0, max_borrow_raw - debt_raw), shortfall = max(0, debt_raw - max_borrow_raw)
 -- A price of 0 is no price (the contract refuses to answer).
-CREATE FUNCTION compound_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION compound_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         hex(h.account_bytes), d.project, d.version, d.name, NULL::text,
@@ -167,7 +167,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(v.price_usd) FILTER (WHERE v.counts) AS collateral_price_usd,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.counts), '{}') AS collateral_assets,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets
-            FROM compound_valued(p_chain, p_block, p_account) v
+            FROM compound_valued(p_chain, p_block, p_accounts) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
     ) h

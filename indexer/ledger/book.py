@@ -33,6 +33,8 @@ class Book:
     project: str
     load: LoadPositions
     deployments: dict[Address, Deployment] = field(default_factory=dict)
+    opened: dict[int, Deployment] = field(default_factory=dict)
+    """Every deployment by key, also one of which no contract is watched."""
     markets: dict[MarketRef, MarketBooks] = field(default_factory=dict)
     listings: dict[MarketRef, Listing] = field(default_factory=dict)
     tokens: dict[Address, tuple[MarketBooks, str]] = field(default_factory=dict)
@@ -40,6 +42,10 @@ class Book:
     known_tokens: dict[Address, int | None] = field(default_factory=dict)
     vaults: dict[Address, tuple[int, Address]] = field(default_factory=dict)
     """ERC-4626 shares met: block from which on, and what one is a share of."""
+    wallets: dict[Address, tuple[int, int]] = field(default_factory=dict)
+    """Smart wallets that listed factories made: block of creation, deployment."""
+    met: dict[Address, int] = field(default_factory=dict)
+    """Those of them that are watched: the block in which they first had a position."""
     params: dict[tuple[int, str, str], int | str | None] = field(default_factory=dict)
     positions: dict[PositionKey, PositionState] = field(default_factory=dict)
     complete: bool = False
@@ -191,13 +197,51 @@ class Book:
         """Book a price that an event told. `source` "par" is a value that the protocol decrees for its own books only."""
         self.rows["price"].append((feed, asset, self.block_number, self.log_index, price_raw, unit_raw, quote, source))
 
+    def add_link(
+        self, deployment_key: int, token: Address, kind: str, underlying: Address | None = None, *,
+        issuer: str | None = None, rule: str | None = None, source: str | None = None, place: int = 0,
+        expiry: int | None = None, group: str | None = None,
+    ) -> None:  # fmt: skip
+        """Book what a token is a claim on from this log on. The first link of a deployment and place stays."""
+        self.add_token(token, "unclassified")
+        if underlying is not None:
+            self.add_token(underlying, "unclassified")
+        self.rows["token_link"].append(
+            (token, deployment_key, place, self.block_number, self.log_index, kind, issuer, underlying, rule, source,
+             expiry, group)
+        )  # fmt: skip
+
+    def add_rate(self, token: Address, underlying: Address, numerator: int, denominator: int) -> None:
+        """Book that one base unit of a token is numerator / denominator base units of what it is a claim on."""
+        if denominator > 0:
+            self.rows["token_rate"].append(
+                (token, underlying, self.block_number, self.log_index, numerator, denominator)
+            )
+
+    def set_wallet(self, deployment_key: int, wallet: Address, kind: str, threshold: int | None) -> None:
+        """Book what kind of smart wallet an address is from this log on, and how many of its owners have to sign."""
+        self.wallets.setdefault(wallet, (self.block_number, deployment_key))
+        self.rows["wallet_state"].append(
+            (wallet, self.block_number, self.log_index, deployment_key, kind, threshold, self._since(wallet))
+        )
+
+    def set_owner(self, deployment_key: int, wallet: Address, owner: Address, is_owner: bool, leg: int = 0) -> None:
+        """Book that an address is, or is no longer, an owner of a smart wallet."""
+        self.rows["wallet_owner"].append(
+            (wallet, owner, self.block_number, self.log_index, leg, deployment_key, int(is_owner), self._since(wallet))
+        )
+
+    def _since(self, wallet: Address) -> int:
+        """Return the block that a wallet's row belongs to: undoing what made it watched undoes what it said before."""
+        return max(self.block_number, self.met.get(wallet, 0))
+
     def new_tokens(self) -> dict[Address, tuple[int, str, str | None, Address | None]]:
         """Return tokens noted since the last `take_rows`: address -> (block, kind, issuer, underlying)."""
         return self._new_tokens
 
     def market_facts(self) -> MarketFacts:
         """Return what `Protocol.feeds` may look at."""
-        deployments = {deployment.key: deployment for deployment in self.deployments.values()}
+        deployments = self.opened | {deployment.key: deployment for deployment in self.deployments.values()}
         return MarketFacts(tuple(deployments.values()), self.listings, self.params, self.known_tokens)
 
     # -------------------------------------------------------------------------------------------- closing a step

@@ -16,6 +16,7 @@ from operator import itemgetter
 from indexer.decode import abi, words
 from indexer.decode.router import Router, layouts_by_topic
 from indexer.errors import BadData
+from indexer.ledger import flows
 from indexer.ledger.book import Book
 from indexer.ledger.fold import EndOfBlock, action_rows, fold, perp_action_rows, touched
 from indexer.ledger.rows import Rows
@@ -85,10 +86,14 @@ class FeedPeriods:
 class Desk:
     """One protocol on one chain: its router, its handlers and its book."""
 
-    def __init__(self, protocol: Protocol, book: Book) -> None:
+    def __init__(self, protocol: Protocol, book: Book, *, wallet_flows: bool = False) -> None:
         self.protocol = protocol
+        self.wallet_flows = wallet_flows
         self.book = book
+        self._flowing: dict[Address, int] = {}
         self._before: tuple[dict[MarketRef, Listing], dict[tuple[int, str, str], int | str | None]] = ({}, {})
+        self.pending: Sequence[tuple[int, Address]] = ()
+        """Balance changes before the next range of accounts that are wallets, not watched yet: (block, account)."""
         self._handlers = {contract.kind: contract.handlers for contract in protocol.contracts}
         self.router = Router(
             {
@@ -99,6 +104,7 @@ class Desk:
                 )
                 for contract in protocol.contracts
             }
+            | {flows.WALLET_TOKEN: {}}
         )
 
     # ------------------------------------------------------------------------------------------------- opening
@@ -106,6 +112,7 @@ class Desk:
     def open(self, deployments: Iterable[Deployment]) -> None:
         """Begin the books of deployments that have none yet: their listed contracts and what the listing says."""
         for deployment in deployments:
+            self.book.opened[deployment.key] = deployment
             for kind, address in deployment.contracts.items():
                 if kind in self._handlers:
                     self.watch_contract(deployment, address, kind, block_number=0, log_index=-1)
@@ -131,7 +138,8 @@ class Desk:
 
     def watch(self) -> Watch:
         """Return what this desk needs from the node."""
-        return Watch(frozenset(self.router.contracts), self.router.topics())
+        topics = self.router.topics()
+        return Watch(frozenset(self.router.contracts), topics | {flows.TRANSFER} if self.wallet_flows else topics)
 
     # ------------------------------------------------------------------------------------------------ each step
 
@@ -172,6 +180,21 @@ class Desk:
                         new[address] = max(block - find.past, min(block, deployment.start_block))
         return new
 
+    def meet(self, changes: Iterable[tuple[int, Address]]) -> dict[Address, int]:
+        """Watch the wallets among accounts whose balance changed, given as (block, account).
+
+        Only from a change on that is no earlier than the wallet itself. Returns the new ones with the block of their
+        creation, from which on their logs are to be read.
+        """
+        new: dict[Address, int] = {}
+        for block, account in sorted(set(changes)):
+            created, key = self.book.wallets.get(account, (block + 1, 0))
+            if created <= block and account not in self.book.met:
+                self.book.met[account] = block
+                if self.watch_contract(self.book.opened[key], account, self.protocol.wallet, block, -1):
+                    new[account] = created
+        return new
+
     def wanted(self, facts: Facts) -> list[Read]:
         """Return the view calls that booking the facts needs."""
         return [read for want in facts.wants for read in wanted_reads(want)]
@@ -192,7 +215,7 @@ class Desk:
 
         Raises  BadData, located; the book is then useless and must be loaded anew
         """
-        self.book.answers = {(a.read.block_number, a.read.to, a.read.data): a.result for a in answers}
+        self.book.answers = {(block, to, data): result for (block, to, data, _), result in answers}
         self.book.timestamps = timestamps
         self._before = dict(self.book.listings), dict(self.book.params)
         self.book.prefetch(touched(self.book, facts.changes))
@@ -201,15 +224,14 @@ class Desk:
         self.book.rows["perp_action"].extend(perp_action_rows(self.book, facts.perp_actions))
 
     def _told(self, answers: Sequence[Answer]) -> list[EndOfBlock]:
-        rules, watched = self.protocol.read_rules, self.router.contracts
-        return [
-            (answer.read.block_number, rules[answer.read.data[:10]], (answer.read.to, answer.read.data, answer.result))
-            for answer in answers
-            if answer.result is not None
-            and answer.read.data[:10] in rules
-            and answer.read.to in watched
-            and answer.read.block_number in self.book.timestamps
-        ]
+        rules, watched, stamps = self.protocol.read_rules, self.router.contracts, self.book.timestamps
+        found: list[EndOfBlock] = []
+        for answer in answers:
+            (block, to, data, _), result = answer
+            rule = rules.get(data[:10])
+            if rule is not None and result is not None and to in watched and block in stamps:
+                found.append((block, rule, (to, data, result)))
+        return found
 
     # --------------------------------------------------------------------------------------------------- tokens
 
@@ -241,6 +263,27 @@ class Desk:
                 symbol, decimals, kind = NATIVE_SYMBOLS.get(self.book.chain_id), 18, "plain"
             self.book.known_tokens[token] = decimals
             self.book.rows["token"].append((token, block, symbol, decimals, kind, issuer, underlying))
+
+    # --------------------------------------------------------------------------------------------- wallet flows
+
+    def learn_tokens(self) -> dict[Address, int]:
+        """Watch the tokens noted in this step. Returns those whose logs nobody has fetched, with the block from which on."""
+        self._flowing = flows.watched_tokens(self.book.rows["token"])
+        deployment = min(self.book.deployments.values(), key=lambda one: (one.start_block, one.key), default=None)
+        lacking: dict[Address, int] = {}
+        if deployment is None:
+            return lacking
+        for token, block in self._flowing.items():
+            if token not in self.router.contracts:
+                lacking[token] = block
+            self.watch_contract(deployment, token, flows.WALLET_TOKEN, block, -1)
+        return lacking
+
+    def book_transfers(self, parts: Iterable[Logs]) -> None:
+        """Turn the Transfer logs of watched tokens into rows of `token_transfer`."""
+        kinds = self.router.contracts.items()
+        since = {address: self._flowing.get(address, 0) for address, kind in kinds if flows.WALLET_TOKEN in kind}
+        self.book.rows["token_transfer"].extend(flows.transfer_rows(parts, since))
 
     # --------------------------------------------------------------------------------------------------- prices
 
@@ -294,8 +337,13 @@ class Desk:
             price = words.unsigned(answer.result)
             for feed in by_call[feeds.at(answer.read.block_number)].get((answer.read.to, answer.read.data), ()):
                 key = (feed.to, feed.asset, answer.read.block_number)
-                if price is not None and key not in seen:
-                    seen.add(key)
+                if price is None or key in seen:
+                    continue
+                seen.add(key)
+                if self.protocol.kind == "link":  # a rate, not a price: oracles come first wherever both exist
+                    rate = (feed.asset, feed.quote, answer.read.block_number, -1, price, feed.unit_raw)
+                    self.book.rows["token_rate"].append(rate)
+                else:
                     self.book.rows["price"].append(
                         (feed.to, feed.asset, answer.read.block_number, -1, price, feed.unit_raw, feed.quote, "oracle")
                     )

@@ -37,6 +37,16 @@ COLUMNS: Final = {
         "side", "size_raw", "price_raw", "margin_delta_raw", "fee_raw", "pnl_raw", "funding_raw", "is_liquidation",
         "contract",
     ),
+    "token_link": (
+        "token", "deployment_key", "place", "block_number", "log_index", "kind", "issuer_project", "underlying",
+        "rate_rule", "rate_source", "expiry", "asset_group",
+    ),
+    "token_rate": ("token", "underlying", "block_number", "log_index", "numerator_raw", "denominator_raw"),
+    "wallet_owner": ("wallet", "owner", "from_block", "log_index", "leg", "deployment_key", "is_owner", "block_number"),
+    "wallet_state": ("wallet", "from_block", "log_index", "deployment_key", "kind", "threshold", "block_number"),
+    "token_transfer": (
+        "block_number", "log_index", "tx_index", "tx_hash", "token", "from_address", "to_address", "amount_raw",
+    ),
     "node_read": ("block_number", "address", "calldata", "result", "reason"),
 }  # fmt: skip
 """Columns of each derived table, less chain_id, in the order of the tuples."""

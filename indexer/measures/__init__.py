@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
 
-from indexer.measures import exposure, hours, leverage, perps, stream
+from indexer.measures import accounts, exposure, hours, leverage, loops, markets, perps, risk, stream, velocity
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -55,16 +56,19 @@ class Committed:
 
 
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
-    leverage.at_interval,
-    exposure.at_interval,
+    accounts.at_interval, markets.at_interval, leverage.at_interval, velocity.at_interval, exposure.at_interval,
     perps.at_interval,
-)
+    loops.at_interval,
+)  # fmt: skip
 """In order: a later one may read what an earlier one wrote."""
 
-AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, stream.at_step)
+BEFORE: tuple[Callable[[Connection, Committed], None], ...] = (loops.at_step,)
+"""As AT_STEP, but ahead of the intervals: their rows are keyed by block and history reads them as of its own block."""
+
+AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, risk.at_step, stream.at_step)
 """In order; `stream` last, which tells what the others have written."""
 
-UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo,)
+UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo, loops.undo, risk.undo)
 """Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not
 keyed by block or bucket."""
 
@@ -80,11 +84,32 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
         done = Committed(chain_id, step.first, last, moved, at_head, reorg)
-        for due in _due(connection, done, interval):
+        for follow in BEFORE:
+            follow(connection, done)
+        intervals = _due(connection, done, interval)
+        if intervals:
+            _plan(connection, len(intervals))
+        for due in intervals:
             for measure in AT_INTERVAL:
                 measure(connection, due)
         for follow in AT_STEP:
             follow(connection, done)
+
+
+_planned: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
+"""How many intervals a connection has computed."""
+
+
+def _plan(connection: Connection, intervals: int) -> None:
+    """Have statements planned once a connection: planning the large ones takes ten times as long as running them.
+
+    A plan that was made while tables were small is a bad one when they are large: planned again at 4, 16, 64, ...
+    """
+    done = _planned.get(connection, 0)
+    _planned[connection] = done + intervals
+    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    if done.bit_length() // 2 != (done + intervals).bit_length() // 2:
+        connection.execute("DISCARD PLANS")
 
 
 def undo(connection: Connection, chain_id: int, interval: int, ancestor: int) -> None:
@@ -122,7 +147,7 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
         """
         WITH emitter AS (
             SELECT DISTINCT c.address, c.protocol FROM contract c JOIN cursor p USING (chain_id, protocol)
-            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s
+            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s AND c.kind <> 'WalletToken'
         )
         SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
         FROM block b

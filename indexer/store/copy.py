@@ -53,12 +53,12 @@ def _escape(value: str) -> str:
 
 BYTES: Final = frozenset({
     "account", "address", "asset", "block_hash", "borrower", "calldata", "collateral_asset", "contract", "debt_token",
-    "depositor", "feed", "liquidator", "on_behalf_of", "oracle", "parent_hash", "recipient", "repayer", "result",
-    "supply_token", "token", "trader", "tx_hash", "underlying",
+    "depositor", "feed", "from_address", "liquidator", "on_behalf_of", "oracle", "owner", "parent_hash", "recipient",
+    "repayer", "result", "supply_token", "to_address", "token", "trader", "tx_hash", "underlying", "wallet",
 })  # fmt: skip
 TEXT: Final = frozenset({
-    "accounting", "action", "issuer_project", "kind", "market_id", "name", "protocol", "qualifier", "quote", "reason", "regime",
-    "side", "source", "symbol", "transaction_type", "value_text",
+    "accounting", "action", "asset_group", "issuer_project", "kind", "market_id", "name", "protocol", "qualifier", "quote", "rate_rule",
+    "rate_source", "reason", "regime", "side", "source", "symbol", "transaction_type", "value_text",
 })  # fmt: skip
 BOOLEAN: Final = frozenset({"is_collateral", "is_liquidation"})
 JSON: Final = frozenset({"extra"})

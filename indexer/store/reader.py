@@ -9,6 +9,7 @@ import psycopg
 
 from indexer.ledger.book import LoadPositions, PositionKey
 from indexer.ledger.desk import Desk
+from indexer.ledger.flows import WALLET_TOKEN
 from indexer.protocol import Deployment, Listing, MarketBooks, PositionState
 from indexer.store.writer import CursorRow
 from indexer.types import Answer, BlockRef, Header, Logs, Read, Watch
@@ -38,6 +39,22 @@ def cursors(connection: Connection, chain_id: int) -> dict[str, CursorRow]:
         (chain_id,),
     )
     return {row[0]: CursorRow(row[0], row[1], row[2], hexed(row[3]), row[4], row[5]) for row in found}
+
+
+def wallet_flows(connection: Connection, chain_id: int) -> dict[str, bool]:
+    """Return for each protocol that has listed a market whether the transfers of its tokens are watched."""
+    found = connection.execute(
+        """
+        SELECT c.protocol, EXISTS (
+            SELECT FROM contract t WHERE t.chain_id = c.chain_id AND t.protocol = c.protocol AND t.kind = %s)
+        FROM cursor c
+        WHERE c.chain_id = %s AND EXISTS (
+            SELECT FROM market m JOIN deployment d USING (chain_id, deployment_key)
+            WHERE m.chain_id = c.chain_id AND d.protocol = c.protocol)
+        """,
+        (WALLET_TOKEN, chain_id),
+    )
+    return dict(found.fetchall())
 
 
 def recent_blocks(connection: Connection, chain_id: int, first: int, last: int) -> list[BlockRef]:
@@ -83,6 +100,7 @@ def position_loader(connect: Callable[[], Connection], chain_id: int) -> LoadPos
 def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Deployment]) -> None:
     """Fill a desk that is new in memory from the tables: contracts, markets and their books, parameters, tokens."""
     book, chain_id = desk.book, desk.book.chain_id
+    book.opened.update(deployments)
     for row in connection.execute(
         "SELECT deployment_key, address, kind FROM contract WHERE chain_id = %s AND protocol = %s "
         "ORDER BY block_number, log_index, address, kind",
@@ -137,7 +155,41 @@ def load_desk(connection: Connection, desk: Desk, deployments: Mapping[int, Depl
         book.known_tokens[text(row[0])] = row[1]
         if row[2] == "erc4626":
             book.vaults[text(row[0])] = row[3], text(row[4])
+    if desk.protocol.wallet:
+        _load_wallets(connection, desk, list(deployments))
     book.complete = not book.markets  # then there can be no balances yet
+
+
+def _load_wallets(connection: Connection, desk: Desk, deployments: list[int]) -> None:
+    """Fill in the wallets that there are, those that are watched, and those that are not although they have a position."""
+    book, slug, kind = desk.book, desk.protocol.slug, desk.protocol.wallet
+    for row in connection.execute(
+        "SELECT DISTINCT ON (wallet) wallet, from_block, deployment_key FROM wallet_state "
+        "WHERE chain_id = %s AND deployment_key = ANY(%s) ORDER BY wallet, from_block, log_index",
+        (book.chain_id, deployments),
+    ):
+        book.wallets[text(row[0])] = row[1], row[2]
+    for row in connection.execute(
+        "SELECT address, block_number FROM contract WHERE chain_id = %s AND protocol = %s AND kind = %s",
+        (book.chain_id, slug, kind),
+    ):
+        book.met[text(row[0])] = row[1]
+    found = connection.execute(
+        """
+        SELECT c.block_number, c.account FROM (
+            SELECT wallet, min(from_block) AS created FROM wallet_state w
+            WHERE w.chain_id = %(chain)s AND w.deployment_key = ANY(%(deployments)s)
+              AND NOT EXISTS (SELECT FROM contract k WHERE k.chain_id = %(chain)s AND k.protocol = %(slug)s
+                              AND k.kind = %(kind)s AND k.address = w.wallet)
+            GROUP BY wallet
+        ) w
+        JOIN position p ON p.chain_id = %(chain)s AND p.account = w.wallet AND p.block_number >= w.created
+        JOIN position_change c ON c.chain_id = p.chain_id AND c.market_key = p.market_key AND c.account = p.account
+            AND c.side = p.side AND c.block_number >= w.created
+        """,
+        {"chain": book.chain_id, "deployments": deployments, "slug": slug, "kind": kind},
+    )
+    desk.pending = [(row[0], text(row[1])) for row in found]
 
 
 def contracts_before(connection: Connection, chain_id: int, protocol: str, block: int) -> frozenset[str]:

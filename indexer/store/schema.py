@@ -11,7 +11,16 @@ from __future__ import annotations
 from sqlalchemy import Index, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store import schema_exposure, schema_perps, schema_stream
+from indexer.store import (
+    schema_cascade,
+    schema_exposure,
+    schema_history,
+    schema_links,
+    schema_loops,
+    schema_perps,
+    schema_risk,
+    schema_stream,
+)
 from indexer.store.columns import (
     U256,
     BigInteger,
@@ -261,6 +270,7 @@ account_setting = Table(
     block_number("block from which it holds", key=True),
     log_index(key=True),
     col("value_raw", U256, "e.g. the e-mode category"),
+    Index("ix_account_setting_chain_id_account", "chain_id", "account"),
     comment="Settings that an account chose, every change; the last row at or below a block holds",
 )  # fmt: skip
 
@@ -336,7 +346,7 @@ protocol_leverage_snapshot = Table(
 )  # fmt: skip
 
 BY_BUCKET: tuple[Table, ...] = (
-    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, schema_perps.perp_market_snapshot,
+    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, *schema_history.TABLES, schema_loops.dfc_snapshot, schema_perps.perp_market_snapshot,
 )  # fmt: skip
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
@@ -345,11 +355,12 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *schema_perps.HOURLY, *BY_BUCKET,
+    account_setting, action, perp_action, *schema_cascade.CASCADES, *schema_links.BY_BLOCK, schema_loops.token_transfer, schema_loops.loop_link, schema_loops.collateral_tag, *schema_perps.HOURLY, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 
-OPERATION = (reorg, *schema_stream.OPERATION)
-"""What happened to this process and who may ask: not part of the state that a branch determines."""
+OPERATION = (reorg, *schema_stream.OPERATION, *schema_risk.AT_HEAD)
+"""What happened to this process, who may ask, and what it keeps of the heads it saw: not part of the state that a branch
+determines. Risk at the head has tests of its own (tests/measures/test_risk_head.py)."""
 
 __all__ = ["BY_BLOCK", "BY_BUCKET", "OPERATION", "TRUTH", "metadata"]

@@ -5,7 +5,9 @@ Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block
          and `<accounting>_amount(side, shares, basis, extra, state, quote)` where an amount is not shares times quote; the functions that
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
          those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account, and
+         `<accounting>_levels`, what can lower health factors while nobody touches an account,
          `<accounting>_interest`, `<slug>_perps` and `<slug>_liquidations` of a perp venue (`store/sql/25_perps.sql`)
+         `is_internal_book`, of accountings that have a function `<accounting>_internal()`
 """
 
 from __future__ import annotations
@@ -68,7 +70,23 @@ def render(root: Path = ROOT) -> str:
     rules = sorted((root / "families").glob("*.sql")) + sorted((root / "protocols").glob("*/*.sql"))
     accountings = "\n".join(path.read_text() for path in rules)
     parts = [path.read_text() for path in functions]
-    return "\n".join([*parts, accountings, dispatch(accountings), *(path.read_text() for path in views)])
+    alone = risk_of_one(accountings, "\n".join(parts))
+    return "\n".join([*parts, accountings, dispatch(accountings), alone, *(path.read_text() for path in views)])
+
+
+def risk_of_one(accountings: str, shared: str) -> str:
+    """Return SQL of `<accounting>_risk`: `liquidation_risk_among` of one accounting alone.
+
+    A head block asks only the accountings of its chain: planning all of them takes longer than their work.
+    """
+    found = re.search(r"^CREATE FUNCTION liquidation_risk_among\(.*?^\$\$;$", shared, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return ""
+    healths = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_health\(", accountings, re.MULTILINE)))
+    return "\n\n".join(
+        found[0].replace("liquidation_risk_among(", f"{name}_risk(").replace("account_health_among(", f"{name}_health(")
+        for name in healths
+    )
 
 
 def dispatch(accountings: str) -> str:
@@ -91,9 +109,12 @@ def dispatch(accountings: str) -> str:
     perps = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_perps\(", accountings, re.MULTILINE)))
     perp_markets = " UNION ALL ".join(f"SELECT * FROM {name}_perps(p_chain, p_block)" for name in perps)
     liquidations = " UNION ALL ".join(f"SELECT * FROM {name}_liquidations(p_chain, p_first, p_last)" for name in perps)
+    internal = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_internal\(", accountings, re.MULTILINE)))
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
-    each = [f"SELECT * FROM {name}_legs(p_chain, p_block, only_account(p_accounts))" for name in legs]
+    leveled = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_levels\(", accountings, re.MULTILINE)))
+    levels = "\n    UNION ALL ".join(f"SELECT * FROM {name}_levels(p_chain, p_block)" for name in leveled)
+    each = [f"SELECT * FROM {name}_legs(p_chain, p_block, p_accounts)" for name in legs]
     legs_union = "\n            UNION ALL ".join(each)
     return f"""
 -- Generated from the accountings found. An accounting without rules gives NULL: amounts unknown, never guessed.
@@ -115,9 +136,16 @@ LANGUAGE sql STABLE PARALLEL SAFE RETURN {f"CASE protocol {by_protocol} END" if 
 
 CREATE FUNCTION owners_at(p_chain bigint, p_block bigint) RETURNS SETOF owner_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT DISTINCT ON (o.chain_id, o.address) o.* FROM (
-        {owners or "SELECT (NULL::owner_row).* WHERE false"}
-    ) o ORDER BY o.chain_id, o.address, o.evidence, o.owner_id
+    SELECT DISTINCT ON (e.chain_id, e.address) e.* FROM (
+        SELECT o.chain_id, o.address, coalesce(hex(w.owner), o.owner_id), concat_ws('; ', o.evidence, w.evidence), o.confidence
+        FROM (
+            {owners or "SELECT (NULL::owner_row).* WHERE false"}
+        ) o
+        LEFT JOIN wallet_owners_at(p_chain, p_block) w ON w.chain_id = o.chain_id AND w.wallet = unhex(o.owner_id)
+        UNION ALL SELECT w.chain_id, hex(w.wallet), hex(w.owner), w.evidence, 1 FROM wallet_owners_at(p_chain, p_block) w
+        UNION ALL SELECT s.chain_id, hex(s.wallet), hex(s.wallet), s.evidence, 1 FROM shared_wallets_at(p_chain, p_block) s
+    ) e (chain_id, address, owner_id, evidence, confidence)
+    ORDER BY e.chain_id, e.address, e.evidence, e.owner_id
 $$;
 
 -- Open interest that a state of a market's books tells; NULL for accountings without.
@@ -139,9 +167,27 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {union.format(account="")}
 $$;
 
+-- Accountings that say who is how healthy, each with a function <accounting>_health.
+CREATE FUNCTION lending_accountings() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN ARRAY[{", ".join(f"'{name}'" for name in healths)}]::text[];
+
+-- Books that a protocol keeps for itself (Maker's internal DAI and system debt): nobody's loan, no token held.
+CREATE FUNCTION is_internal_book(accounting text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN accounting = ANY (ARRAY[{", ".join(f"'{name}'" for name in internal)}]::text[]);
+
 CREATE FUNCTION account_health_of(p_chain bigint, p_block bigint, p_account bytea) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    {union.format(account=", p_account")}
+    {union.format(account=", ARRAY[p_account]")}
+$$;
+
+CREATE FUNCTION account_health_among(p_chain bigint, p_block bigint, p_accounts bytea[]) RETURNS SETOF account_health_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {union.format(account=", p_accounts")}
+$$;
+
+CREATE FUNCTION risk_levels_at(p_chain bigint, p_block bigint) RETURNS SETOF risk_level_row
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    {levels or "SELECT (NULL::risk_level_row).* WHERE false"}
 $$;
 
 -- Every leg of every borrower (of p_accounts only, when given), one row a leg: risk_leg with names. See 50_legs.sql.

@@ -20,8 +20,11 @@ from indexer.types import Answer, BlockRef, Hash, Header, Heads, Logs
 LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "topics", "data")
 BLOCK_COLUMNS = ("block_number", "block_hash", "parent_hash", "block_timestamp")
 
-UPSERTED = ("price", "node_read", "contract", "param", "account_setting", "market")
-"""Small tables whose rows may be there already (a shared oracle, a protocol added later): the first row stays."""
+UPSERTED = (
+    "price", "node_read", "contract", "param", "account_setting", "market", "token_link", "token_rate", "token_transfer",
+    "wallet_owner", "wallet_state",
+)  # fmt: skip
+"""Tables whose rows may be there already (a shared oracle or token, a protocol added later): the first row stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Writer:
         What nodes said stays, and so do prices and tokens, which protocols share.
         """
         if rows:
+            from indexer.store.schema import BY_BUCKET  # SQLAlchemy: not at every start
+
             of_protocol = "SELECT deployment_key FROM deployment WHERE chain_id = %(chain)s AND protocol = %(protocol)s"
             markets = f"SELECT market_key FROM market WHERE chain_id = %(chain)s AND deployment_key IN ({of_protocol})"
             both = f"{of_protocol} UNION ALL {markets}"
@@ -94,9 +99,13 @@ class Writer:
                 "position": ("market_key", markets), "position_change": ("market_key", markets),
                 "market_state": ("market_key", markets), "param": ("subject", both), "account_setting": ("subject", both),
                 "action": ("deployment_key", of_protocol), "perp_action": ("deployment_key", of_protocol),
-                "protocol_leverage_snapshot": ("deployment_key", of_protocol),
-                "perp_market_snapshot": ("deployment_key", of_protocol), "market_hour": ("market_key", markets),
+                "market_hour": ("market_key", markets),
+                "token_rate": ("token", f"SELECT token FROM token_link WHERE deployment_key IN ({of_protocol})"),
+                "token_link": ("deployment_key", of_protocol),
+                "wallet_owner": ("deployment_key", of_protocol), "wallet_state": ("deployment_key", of_protocol),
+                **{table.name: ("deployment_key", of_protocol) for table in BY_BUCKET if "deployment_key" in table.c},
                 "market": ("deployment_key", of_protocol),
+                **{f"risk_{table}": ("deployment_key", of_protocol) for table in ("head", "head_state", "pressure", "level")},
             }  # fmt: skip
             for table, (column, keys) in chosen.items():
                 self.connection.execute(
@@ -259,7 +268,9 @@ class Writer:
         )  # fmt: skip
 
 
-_TELLING = ("plain", "unclassified", "erc4626", "debt_token", "lending_receipt")
+_TELLING = (
+    "plain", "unclassified", "erc4626", "cdp_stable", "debt_token", "lending_receipt", "ctoken", "vault_share",
+)  # fmt: skip
 """Kinds of token, the most telling last."""
 
 

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.aggregation.leverage import AccountBooks, account_leverage, protocol_leverage
+from indexer.aggregation.leverage import (
+    AccountBooks,
+    account_leverage,
+    consolidate,
+    cross_leverage,
+    leverage_by_pair_class,
+    perp_effective_leverage,
+    protocol_leverage,
+)
 
 D = Decimal
 
@@ -77,3 +85,43 @@ def test_splitting_the_accounts_changes_nothing(accounts: list[tuple[Decimal, De
         if (1, population) in whole:
             assert whole[1, population].assets_usd == sum(part.assets_usd for part in parts if part)
             assert whole[1, population].n_insolvent == sum(part.n_insolvent for part in parts if part)
+
+
+def test_pair_classes_split_the_borrowers() -> None:
+    """A 10x stable loop (100, 90) and a directional bet (150, 100): 10 and 3 apart, 250/60 together."""
+    rows = [("stable", AccountBooks(7, "ok", D(100), D(90))), ("directional", AccountBooks(7, "ok", D(150), D(100))),
+            ("directional", AccountBooks(7, "insolvent", D(1), D(3))), (None, AccountBooks(7, "no_debt", D(5), D(0)))]  # fmt: skip
+    found = leverage_by_pair_class(rows)
+    assert {name: sums.leverage for name, sums in found.items()} == {"stable": 10, "directional": 3}
+    assert (found["directional"].n_insolvent, found["directional"].latent_bad_debt_usd) == (1, 2)
+    whole = protocol_leverage(row for _, row in rows)[7, "borrowers"]
+    assert whole.assets_usd == sum(sums.assets_usd for sums in found.values())
+
+
+def test_an_owner_is_one_person() -> None:
+    """An insolvent sub-account (10, 15) and a rich one (90, 0) are one borrower (100, 15): nobody is insolvent."""
+    found = consolidate([("ann", D(10), D(15)), ("ann", D(90), D(0)), ("bob", D(5), None), ("bob", D(1), D(0))])
+    assert found == {"ann": (100, 15), "bob": (6, None)}
+    assert account_leverage(*found["ann"]).status == "ok"
+    assert account_leverage(*found["bob"]).status == "unpriced"
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=8), st.integers(1, 5))
+def test_merging_and_splitting_accounts_of_an_owner_changes_nothing(rows: list[tuple[int, int]], parts: int) -> None:
+    split = [("ann", D(a), D(d)) for a, d in rows for _ in range(parts)]
+    whole = [("ann", D(a * parts), D(d * parts)) for a, d in rows]
+    assert consolidate(split) == consolidate(whole)
+
+
+def test_perp_effective_leverage() -> None:
+    """Long 10 ETH from 2000, margin 2500, mark 2100: 21000 / (2500 + 1000) = 6, not the 8 it was opened with."""
+    assert perp_effective_leverage(D(10), D(2000), D(2100), D(2500)) == 6
+    assert perp_effective_leverage(D(10), D(2000), D(2000), D(2500)) == 8
+    assert perp_effective_leverage(D(-10), D(2000), D(2100), D(4000), D(900)) == Fraction(21000, 2100)
+    assert perp_effective_leverage(D(10), D(2000), D(1700), D(2500)) is None  # nothing is left: not infinite
+    assert perp_effective_leverage(D(10), D(2000), D(1750), D(2500)) is None
+
+
+def test_cross_margin() -> None:
+    assert cross_leverage([D(300), D(-100)], D(100)) == (4, 2)
+    assert cross_leverage([D(300)], D(0)) == (None, None)

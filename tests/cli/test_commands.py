@@ -21,7 +21,7 @@ from indexer.store import export
 from indexer.store.schema import metadata
 
 COMMANDS = (
-    "demo", "run", "index", "serve", "verify", "decode", "rebuild", "record", "status", "export", "sql", "reader", "new-protocol",
+    "demo", "run", "index", "serve", "verify", "decode", "rebuild", "record", "status", "simulate", "export", "sql", "reader", "new-protocol",
 )  # fmt: skip
 
 

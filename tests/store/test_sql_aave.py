@@ -134,6 +134,9 @@ def test_head_views_equal_the_functions_at_the_head(booked: Any) -> None:
     ):  # fmt: skip
         rows = db.execute(f"SELECT * FROM {view}").fetchall()
         assert rows
+        if view == "v_account_leverage":  # the view says the owner too; nobody's account here belongs to another
+            assert all(row[-1] == row[0] for row in rows)
+            rows = [row[:-1] for row in rows]
         assert sorted(map(str, rows)) == sorted(
             map(str, db.execute(f"SELECT * FROM {function}(%s, %s)", (CHAIN, head)).fetchall())
         )

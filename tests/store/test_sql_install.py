@@ -64,7 +64,8 @@ def test_migrations_make_the_schema(migrated: str) -> None:
         ).all()
     engine.dispose()
     assert [tuple(row) for row in partitioned] == [
-        (name, "LIST (chain_id)", f"{name}_default") for name in ("action", "position_change", "raw_log")
+        (name, "LIST (chain_id)", f"{name}_default")
+        for name in ("action", "position_change", "raw_log", "token_transfer")
     ]
 
 
@@ -100,7 +101,7 @@ def test_a_protocol_brings_its_own_sql(migrated: str, tmp_path: Path) -> None:
     (root / "protocols" / "toy" / "accounting.sql").write_text(
         "CREATE FUNCTION toy_quote(s market_state, t bigint) RETURNS market_quote LANGUAGE sql IMMUTABLE AS $$"
         " SELECT (NULL, NULL, 2, 1, 'floor', 3, 1, 'ceil', 20, 30, 10, 10, NULL, NULL, NULL)::market_quote $$;\n"
-        "CREATE FUNCTION toy_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)"
+        "CREATE FUNCTION toy_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)"
         " RETURNS SETOF account_health_row LANGUAGE sql STABLE AS $$ SELECT (NULL::account_health_row).* WHERE false $$;"
     )
     with psycopg.connect(migrated) as db, db.transaction(force_rollback=True):

@@ -15,9 +15,15 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from indexer.aggregation.cascade import start_prices
+from indexer.aggregation.liquidation_rules import AAVE_V3_3, MORPHO
+from indexer.aggregation.propagation import collateral_shares, overlap_matrix, shared_owner_debt
 from indexer.config import ChainSettings, DeploymentSettings
+from indexer.errors import BadRequest
 from indexer.run import follow_chain
+from indexer.simulate import answer, question_of
 from indexer.store.queries.legs import load_legs
+from indexer.store.queries.shocks import rules_at
 from tests.protocols.compound_v3.test_compound_v3 import with_immutables
 from tests.replay.answers import meta_of
 
@@ -189,3 +195,54 @@ def test_legs_as_columns(recordings: Path, migrated_database: Callable[[], str])
         assert factor == pytest.approx(float(borrowers[key]["health_factor"]), rel=1e-4), key
     assert set(legs.protocols) == {"aave_v3", "morpho_blue"}
     assert set(morpho.protocols) == {"morpho_blue"} and 0 < morpho.borrowers < legs.borrowers
+
+
+def test_propagation_in_sql_is_the_one_in_python(recordings: Path, migrated_database: Callable[[], str]) -> None:
+    url = migrated_database()
+    meta = index(recordings / "multi_v36", OF["multi_v36"], url)
+    at = (meta["chain_id"], meta["checkpoints"][-1][0])
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        legs = load_legs(connection, *at)
+        rows = connection.execute("SELECT * FROM propagation_at(%s, %s)", at).fetchall()
+    stables = [asset for asset, price in zip(legs.assets, start_prices(legs), strict=True) if 0.95 <= price <= 1.05]
+    assert 0 < len(stables) < len(legs.assets)
+    nodes, shares = collateral_shares(legs)
+    _, rest = collateral_shares(legs, without=stables)
+    _, shared = shared_owner_debt(legs)
+    assert nodes == ("aave_v3", "morpho_blue") and len(rows) == 2
+    for row in rows:
+        pair = nodes.index(row["source"]), nodes.index(row["target"])
+        assert float(row["collateral_overlap"]) == pytest.approx(overlap_matrix(shares)[pair], rel=1e-9)
+        assert float(row["collateral_overlap_without_stables"]) == pytest.approx(overlap_matrix(rest)[pair], rel=1e-9)
+        assert float(row["shared_owner_debt_usd"]) == pytest.approx(shared[pair], rel=1e-9)
+        assert float(row["target_debt_usd"]) == pytest.approx(shared[pair[1], pair[1]], rel=1e-9)
+
+
+def test_a_simulation_over_the_books(recordings: Path, migrated_database: Callable[[], str]) -> None:
+    url = migrated_database()
+    meta = index(recordings / "multi_v36", OF["multi_v36"], url)
+    chain, block = meta["chain_id"], meta["checkpoints"][-1][0]
+    tokens = {token["symbol"]: address for address, token in meta["tokens"].items()}
+    with psycopg.connect(url) as connection:
+        found = answer(
+            connection, chain, block, question_of({"shocks": {tokens["WETH"]: -0.3}, "depth": {tokens["WETH"]: 1e6}})
+        )
+        alone = answer(connection, chain, block, question_of({"shocks": {tokens["WETH"]: -0.3}, "correlated": False}))
+        assert set(rules_at(connection, chain, block).values()) == {AAVE_V3_3, MORPHO}  # 3.6 by its regime
+        with pytest.raises(BadRequest, match="no borrowers"):
+            answer(connection, chain, block, question_of({"shocks": {tokens["WETH"]: -0.3}, "protocols": ["euler_v2"]}))
+    shocks = {each["symbol"]: each["shock"] for each in found.result["assets"]}
+    assert shocks == {"WETH": -0.3, "wstETH": -0.3}  # one e-mode; nobody named wstETH
+    assert "wstETH" not in {each["symbol"] for each in alone.result["assets"] if each["shock"]}
+    for setting in found.result["settings"]:
+        parts = [row for row in found.rounds if row[0] == setting["depth_factor"]]
+        assert len(parts) == setting["rounds"]
+        assert sum(Decimal(row[4]) for row in parts) == pytest.approx(
+            Decimal(setting["repaid_usd"]), abs=Decimal("1e-4")
+        )
+        assert float(setting["repaid_usd"]) > 0
+    for market in found.result["markets"]:
+        assert market["utilization_before"] is None or 0 <= market["utilization_before"] <= 1.01
+    assert {(source, target) for source, target, _ in found.matrix} == {
+        ("aave_v3", "morpho_blue"), ("morpho_blue", "aave_v3"),
+    }  # fmt: skip

@@ -79,7 +79,7 @@ def market_listed(book: BookLike, unitroller: Address, token: Address, unit: str
     if market.fee is not None:
         _set_factor(book, market, market.fee)
     book.add_token(asset, "plain" if asset == NATIVE_TOKEN else "unclassified")
-    book.add_token(token, "lending_receipt", book.deployment(unitroller).protocol, asset)
+    book.add_token(token, "ctoken", book.deployment(unitroller).protocol, asset)
 
 
 def membership(book: BookLike, unitroller: Address, token: Address, account: Address, entered: bool) -> None:

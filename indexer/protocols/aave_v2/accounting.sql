@@ -79,7 +79,7 @@ RETURN ray_mul_half_up(shares, aave_v2_compounded(
     (extra ->> 'rate_ray')::numeric, q.debt_numerator - (extra ->> 'updated_at')::numeric));
 
 -- Every asset of an account as the pool's account data take it, stable and variable debt as one: its value in wei of ether.
-CREATE FUNCTION aave_v2_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION aave_v2_valued(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
     side text, asset bytea, symbol text, units numeric, price_raw numeric, counts boolean, value numeric,
@@ -103,21 +103,21 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             CASE WHEN count(*) = count(p.amount_raw) THEN sum(p.amount_raw) END AS amount_raw,
             min(p.oracle_price_raw) AS price_raw, min(p.unit) AS unit
         FROM (
-            SELECT * FROM position_books(p_chain, p_block, p_account, 'aave_v2')
-            UNION ALL SELECT * FROM position_books(p_chain, p_block, p_account, 'aave_v2_stable')
+            SELECT * FROM position_books(p_chain, p_block, p_accounts, 'aave_v2')
+            UNION ALL SELECT * FROM position_books(p_chain, p_block, p_accounts, 'aave_v2_stable')
         ) p
         GROUP BY p.chain_id, p.deployment_key, p.account_bytes, p.side, p.asset
     ) b
-    LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+    LEFT JOIN market_params_at(p_chain, p_block, p_accounts) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
 $$;
 
 -- USD price of wrapped ether (parameter base_token), the base currency of a pool. No row when there is none.
-CREATE FUNCTION aave_v2_base_price(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION aave_v2_base_price(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (chain_id bigint, deployment_key bigint, price_usd numeric)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT a.chain_id, p.subject, min(u.price_usd)
     FROM as_of(p_chain, p_block) a
-    JOIN params_at(p_chain, p_block, p_account) p ON p.chain_id = a.chain_id AND p.name = 'base_token'
+    JOIN params_at(p_chain, p_block, p_accounts) p ON p.chain_id = a.chain_id AND p.name = 'base_token'
     CROSS JOIN LATERAL usd_price_at(a.chain_id, unhex(p.value_text), a.as_of_block) u
     WHERE a.protocol = 'aave_v2'
     GROUP BY a.chain_id, p.subject
@@ -129,7 +129,7 @@ $$;
 --   health factor            wadDiv(percentMul(sum C, floor(sum C*LT / sum C)), D), both half-up
 -- *_base_raw are wei of ether. USD needs the USD price of wrapped ether (parameter base_token); without it USD is NULL.
 -- Liquidatable below 1 exactly (validateLiquidationCall: health factor < 1e18).
-CREATE FUNCTION aave_v2_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION aave_v2_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         hex(h.account_bytes), d.project, d.version, d.name, NULL::text,
@@ -183,10 +183,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(v.price_raw) FILTER (WHERE v.counts) AS collateral_price,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.counts), '{}') AS collateral_assets,
                 coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets
-            FROM aave_v2_valued(p_chain, p_block, p_account) v
+            FROM aave_v2_valued(p_chain, p_block, p_accounts) v
             GROUP BY v.chain_id, v.deployment_key, v.account_bytes
         ) g
-        LEFT JOIN aave_v2_base_price(p_chain, p_block, p_account) w
+        LEFT JOIN aave_v2_base_price(p_chain, p_block, p_accounts) w
             ON w.chain_id = g.chain_id AND w.deployment_key = g.deployment_key
     ) h
     JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key

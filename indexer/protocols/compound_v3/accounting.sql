@@ -69,7 +69,7 @@ END $$;
 
 -- Every balance as the Comet takes it, in its numeraire (8 decimals): `value` with pending interest, a debt's `stored` value at
 -- the stored index, a collateral's `borrowable` and `safe` parts by its two factors.
-CREATE FUNCTION comet_valued(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION comet_valued(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
     side text, asset bytea, symbol text, units numeric, price_usd numeric, borrow_factor numeric, liquidate_factor numeric,
@@ -88,8 +88,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             p.shares_raw, p.amount_raw, p.oracle_price_raw, p.price_usd, p.unit,
             (k.state).debt_index_raw AS stored_debt_index,
             f.scale, f.borrow_factor, f.liquidate_factor, f.liquidation_factor
-        FROM position_books(p_chain, p_block, p_account, 'comet') p
-        JOIN books(p_chain, p_block, p_account, 'comet') k
+        FROM position_books(p_chain, p_block, p_accounts, 'comet') p
+        JOIN books(p_chain, p_block, p_accounts, 'comet') k
             ON k.chain_id = p.chain_id AND k.market_key = p.market_key
         LEFT JOIN (
             SELECT a.chain_id, a.subject, a.qualifier,
@@ -97,7 +97,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(a.value_raw) FILTER (WHERE a.name = 'borrow_factor_raw') AS borrow_factor,
                 max(a.value_raw) FILTER (WHERE a.name = 'liquidate_factor_raw') AS liquidate_factor,
                 max(a.value_raw) FILTER (WHERE a.name = 'liquidation_factor_raw') AS liquidation_factor
-            FROM params_at(p_chain, p_block, p_account) a
+            FROM params_at(p_chain, p_block, p_accounts) a
             WHERE a.name IN ('scale', 'borrow_factor_raw', 'liquidate_factor_raw', 'liquidation_factor_raw')
             GROUP BY a.chain_id, a.subject, a.qualifier
         ) f ON f.chain_id = p.chain_id AND f.subject = p.deployment_key
@@ -110,7 +110,7 @@ $$;
 --   borrow_liquidity, liquidation_liquidity   what isBorrowCollateralized and isLiquidatable hold against zero. Both take
 --                              the debt at the stored index (no accrual), the collateral by its two factors.
 -- A leg without price, scale or factor makes its whole sum NULL.
-CREATE FUNCTION comet_liquidity(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION comet_liquidity(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, account_bytes bytea, as_of_block bigint, as_of_time bigint,
     has_debt boolean, assets numeric, collateral numeric, debt numeric,
@@ -147,7 +147,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'collateral'), '{}') AS collateral_assets,
             coalesce(array_agg(v.asset) FILTER (WHERE v.side = 'debt'), '{}') AS debt_assets,
             max(v.price_usd) FILTER (WHERE v.side = 'collateral') AS collateral_price_usd
-        FROM comet_valued(p_chain, p_block, p_account) v
+        FROM comet_valued(p_chain, p_block, p_accounts) v
         GROUP BY v.chain_id, v.deployment_key, v.account_bytes
     ) g
 $$;
@@ -156,7 +156,7 @@ $$;
 --   health_factor_raw = floor(liquidation_power * 1e18 / debt)
 -- Ratios are of values in the Comet's numeraire. USD columns take the Comet's own prices where its feeds are known to be in
 -- USD, else any USD price of the chain, else they are NULL and the account is unpriced.
-CREATE FUNCTION comet_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION comet_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         hex(h.account_bytes), d.project, d.version, d.name, NULL::text,
@@ -180,7 +180,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM (
         SELECT l.*,
             CASE WHEN l.has_debt AND l.debt > 0 THEN div(l.liquidation_power * 1e18, l.debt) END AS hf
-        FROM comet_liquidity(p_chain, p_block, p_account) l
+        FROM comet_liquidity(p_chain, p_block, p_accounts) l
     ) h
     JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 $$;

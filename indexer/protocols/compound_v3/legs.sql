@@ -1,6 +1,6 @@
 -- Legs of a Comet: thresholds are liquidateCollateralFactor. absorb() credits collateral at liquidationFactor of its value, so
 -- the bonus is 1 / liquidationFactor - 1. A lender's base balance backs nothing. risk_leg says what the columns are.
-CREATE FUNCTION comet_legs(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF risk_leg
+CREATE FUNCTION comet_legs(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF risk_leg
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         v.chain_id, v.deployment_key, NULL::bigint, v.as_of_block, v.as_of_time, v.account_bytes,
@@ -12,5 +12,5 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN v.side = 'collateral' AND v.liquidation_factor > 0 THEN round(1e18 / v.liquidation_factor, 18) - 1 END,
         NULL::integer,
         CASE v.side WHEN 'collateral' THEN v.safe WHEN 'supply' THEN 0 ELSE v.value END
-    FROM comet_valued(p_chain, p_block, p_account) v
+    FROM comet_valued(p_chain, p_block, p_accounts) v
 $$;

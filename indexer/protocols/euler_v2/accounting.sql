@@ -126,14 +126,14 @@ $$;
 --   max_borrow_raw = sum of floor(collateral value * liquidation LTV), debt_raw = value of the debt, in the unit of account
 --   of that vault; liquidatable exactly when max_borrow_raw <= debt_raw; health_factor_raw = max_borrow_raw * 1e18 / debt_raw
 --   Only what the account enabled in the EVC and the vault gives an LTV counts.
-CREATE FUNCTION euler_v2_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION euler_v2_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH balance AS MATERIALIZED (
         SELECT p.*, round(p.amount_raw * p.unit * p.price_usd, 18) AS usd, m.supply_token AS vault, m.oracle
-        FROM position_books(p_chain, p_block, p_account, 'euler_v2') p
+        FROM position_books(p_chain, p_block, p_accounts, 'euler_v2') p
         JOIN market m ON m.chain_id = p.chain_id AND m.market_key = p.market_key
     ), setting AS MATERIALIZED (
-        SELECT p.* FROM params_at(p_chain, p_block, p_account) p
+        SELECT p.* FROM params_at(p_chain, p_block, p_accounts) p
         WHERE p.name IN ('unit_of_account', 'liquidation_ltv_bps', 'initial_liquidation_ltv_bps', 'ltv_ramp_until', 'ltv_ramp_seconds')
     ), ltv AS (
         SELECT l.chain_id, l.subject, unhex(l.qualifier) AS collateral,
@@ -147,7 +147,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             a.chain_id, a.subject, a.account, unhex(substr(a.name, 12)) AS collateral, a.value_raw = 1 AS is_on
         FROM account_setting a
         WHERE a.name LIKE 'collateral:%' AND (p_chain IS NULL OR a.chain_id = p_chain)
-          AND (p_block IS NULL OR a.block_number <= p_block) AND (p_account IS NULL OR a.account = p_account)
+          AND (p_block IS NULL OR a.block_number <= p_block) AND (p_accounts IS NULL OR a.account = ANY (p_accounts))
         ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.name DESC, a.block_number DESC, a.log_index DESC
     ), debt AS (
         SELECT b.*, u.value_text AS unit_of_account,

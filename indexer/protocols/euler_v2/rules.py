@@ -48,7 +48,7 @@ def vault_created(book: BookLike, factory: Address, vault: Address, packed: str)
     book.set_param(market.key, "unit_of_account", text=unit)
     book.set_param(market.key, "reserve_factor_bps", FIRST_FEE_BPS)
     book.add_token(asset, "unclassified")
-    book.add_token(vault, "lending_receipt", "euler", asset)
+    book.add_token(vault, "vault_share", "euler", asset)
     book.add_token(str(debt_token), "debt_token", "euler", asset)
 
 

@@ -98,7 +98,7 @@ END $$;
 --   ICR = floor(coll * price / debt), both with what is pending; health_factor = ICR / 1.1 (MCR 110 %)
 --   liquidatable: ICR < 110 %; in recovery mode (the system below 150 %) also 110 % <= ICR < the system's ratio when the
 --   Stability Pool holds the whole debt. The last trove of the system, which nobody can close, is not told apart
-CREATE FUNCTION liquity_troves_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION liquity_troves_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
@@ -126,7 +126,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 max(b.price_usd) FILTER (WHERE b.side = 'collateral') AS coll_price_usd,
                 sum(round(b.amount_raw * b.unit * b.price_usd, 18)) FILTER (WHERE b.side = 'collateral') AS coll_usd,
                 sum(round(b.amount_raw * b.unit * b.price_usd, 18)) FILTER (WHERE b.side = 'debt') AS debt_usd
-            FROM position_books(p_chain, p_block, p_account, 'liquity_troves') b
+            FROM position_books(p_chain, p_block, p_accounts, 'liquity_troves') b
             GROUP BY b.chain_id, b.deployment_key, b.market_key, b.account_bytes
         ) g
         LEFT JOIN LATERAL (

@@ -197,7 +197,7 @@ def _market(book: BookLike, emitter: Address, ref: str) -> MarketBooks:
         lusd = book.param(key, "lusd")
         if lusd is None:
             raise MissingFact("liquity_v1: no event and no listing names the LUSD token")
-        book.add_token(str(lusd), "plain")
+        book.add_token(str(lusd), "cdp_stable", "liquity")
         book.add_token(NATIVE_TOKEN, "plain")
         for name, asset, coll in (
             (TROVES, str(lusd), NATIVE_TOKEN), (STABILITY, str(lusd), None), (GAINS, NATIVE_TOKEN, None),

@@ -66,10 +66,14 @@ BEGIN
     RETURN q;
 END $$;
 
+-- The Vat's own books: internal DAI is a claim within the Vat and system debt nobody's loan.
+CREATE FUNCTION maker_dai_internal() RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN true;
+
 -- One row per urn of an ilk. The Vat's own test, in RAD: unsafe when art * rate > ink * spot (and spot > 0 to bite).
 --   max_borrow_raw = floor(ink * spot / 1e27), debt_raw = ceil(art * rate / 1e27), both in DAI
 --   health_factor_raw = floor(ink * spot * 1e18 / (art * rate)): needs no price, spot is price / mat already
-CREATE FUNCTION maker_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION maker_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         hex(h.account_bytes), d.project, d.version, d.name, m.market_id,
@@ -102,7 +106,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                      ELSE coalesce(sum(p.usd) FILTER (WHERE p.side = 'debt'), 0) END AS debt_usd
             FROM (
                 SELECT b.*, round(b.amount_raw * b.unit * b.price_usd, 18) AS usd
-                FROM position_books(p_chain, p_block, p_account, 'maker') b
+                FROM position_books(p_chain, p_block, p_accounts, 'maker') b
             ) p
             GROUP BY p.chain_id, p.market_key, p.account_bytes
         ) g

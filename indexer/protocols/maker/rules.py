@@ -279,7 +279,7 @@ def _dai_market(book: BookLike, vat: Address) -> MarketBooks:
     if book.has_market(ref):
         return book.market(ref)
     dai, spotter = deployment.contracts["Dai"], deployment.contracts.get("Spotter")
-    book.add_token(dai, "plain")
+    book.add_token(dai, "cdp_stable", "maker")
     market = book.add_market(ref, Listing(f"{vat}:{DAI}", "maker_dai", DAI, dai, oracle=spotter))
     market.accrued_at = book.timestamp()
     return market

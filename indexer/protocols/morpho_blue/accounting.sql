@@ -133,7 +133,7 @@ RETURN CASE WHEN lltv IS NOT NULL
 --   liquidatable exactly when max_borrow_raw < debt_raw (the contract is healthy at equality)
 --   health_factor_raw = floor(max_borrow_raw * 1e18 / debt_raw): needs the market's oracle, no USD price
 -- pair_class is same_asset or directional: Morpho itself says nothing about correlation.
-CREATE FUNCTION morpho_health(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF account_health_row
+CREATE FUNCTION morpho_health(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         hex(h.account_bytes), d.project, d.version, d.name, m.market_id,
@@ -180,9 +180,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     coalesce(array_agg(b.asset) FILTER (WHERE b.side = 'debt'), '{}') AS debt_assets
                 FROM (
                     SELECT p.*, round(p.amount_raw * p.unit * p.price_usd, 18) AS usd
-                    FROM position_books(p_chain, p_block, p_account, 'morpho') p
+                    FROM position_books(p_chain, p_block, p_accounts, 'morpho') p
                 ) b
-                LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+                LEFT JOIN market_params_at(p_chain, p_block, p_accounts) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
                 GROUP BY b.chain_id, b.market_key, b.account_bytes
             ) v
         ) g

@@ -1,7 +1,7 @@
 -- Legs of Morpho Blue: a market is a scope of its own; what is lent there backs nothing. The protocol decides in units of the
 -- loan token by the market's oracle; price_usd is the books' (another oracle's where one prices the collateral in USD).
 -- risk_leg says what the columns are.
-CREATE FUNCTION morpho_legs(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL) RETURNS SETOF risk_leg
+CREATE FUNCTION morpho_legs(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL) RETURNS SETOF risk_leg
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.deployment_key, b.market_key, b.as_of_block, b.as_of_time, b.account_bytes,
@@ -17,6 +17,6 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             WHEN 'supply' THEN 0
             ELSE b.amount_raw
         END
-    FROM position_books(p_chain, p_block, p_account, 'morpho') b
-    LEFT JOIN market_params_at(p_chain, p_block, p_account) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
+    FROM position_books(p_chain, p_block, p_accounts, 'morpho') b
+    LEFT JOIN market_params_at(p_chain, p_block, p_accounts) r ON r.chain_id = b.chain_id AND r.market_key = b.market_key
 $$;

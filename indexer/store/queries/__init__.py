@@ -5,16 +5,20 @@ RFC 3339 text, so that no caller computes. Lists are keyset slices; `*_KEY` name
 """
 
 from indexer.store.queries import (
+    at_risk,
     coverage,
     events,
     exposure,
+    history,
     keys,
     leverage,
+    loops,
     markets,
     params,
     perps,
     positions,
     risk,
+    simulations,
     stream,
 )
 from indexer.store.queries.rows import Key, Keyset, Row, Slice
@@ -24,15 +28,19 @@ __all__ = [
     "Keyset",
     "Row",
     "Slice",
+    "at_risk",
     "coverage",
     "events",
     "exposure",
+    "history",
     "keys",
     "leverage",
+    "loops",
     "markets",
     "params",
     "perps",
     "positions",
     "risk",
+    "simulations",
     "stream",
 ]

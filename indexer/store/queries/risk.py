@@ -1,8 +1,7 @@
-"""Health of accounts: one account's, and everybody's with the worst first."""
+"""Health and leverage of one account. Everybody's, worst first: `at_risk`."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection
@@ -43,35 +42,6 @@ WHERE (%(protocol)s::text IS NULL OR d.protocol = %(protocol)s)
 ORDER BY h.project, h.version, h.deployment, coalesce(h.market_id, '') LIMIT %(limit)s
 """
 
-AT_RISK_KEY: Final[Keyset] = (
-    ("risk_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
-    ("scope", "text"),
-)
-"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
-
-AT_RISK: Final[LiteralString] = """
-SELECT d.protocol, h.project, h.version, h.deployment, h.market_id, coalesce(h.market_id, '') AS scope,
-       h.deployment_key::text, h.health_factor::text AS risk_order, h.account, h.owner, h.status,
-       h.health_factor::float8, h.health_factor_raw::text, h.bucket, h.is_liquidatable, h.is_toxic,
-       trim_scale(h.collateral_usd)::text AS collateral_usd, trim_scale(h.debt_usd)::text AS debt_usd,
-       h.collateral_assets, h.debt_assets, h.emode, h.pair_class,
-       trim_scale(h.price_usd)::text AS price_usd, trim_scale(h.liquidation_price_usd)::text AS liquidation_price_usd,
-       h.distance::float8, h.first_eligible_drop::float8, h.loss_boundary_drop::float8, h.liquidation_bonus::float8,
-       h.as_of_block
-FROM liquidation_risk_at(%(chain_id)s, %(block_number)s) h
-JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
-WHERE h.health_factor IS NOT NULL
-  AND (%(health_factor_lt)s::numeric IS NULL OR h.health_factor < %(health_factor_lt)s::numeric)
-  AND (%(min_debt_usd)s::numeric IS NULL OR h.debt_usd >= %(min_debt_usd)s::numeric)
-  AND (%(protocol)s::text IS NULL OR d.protocol = %(protocol)s)
-  AND (%(deployment)s::text IS NULL OR d.name = %(deployment)s)
-  AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
-       > (%(key_0)s::numeric, %(key_1)s::text, %(key_2)s::text::bigint, %(key_3)s::text))
-ORDER BY h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
-"""
-
 
 def health(
     connection: Connection[Any], at: BlockAt, account: str, limit: int, after: Key | None,
@@ -98,19 +68,3 @@ def of_account(at: BlockAt, account: str, protocol: str | None, deployment: str 
         "protocol": protocol,
         "deployment": deployment,
     }
-
-
-def at_risk(
-    connection: Connection[Any], at: BlockAt, limit: int, after: Key | None,
-    *, health_factor_lt: Decimal | None, min_debt_usd: Decimal | None, protocol: str | None, deployment: str | None,
-) -> Slice:  # fmt: skip
-    """Return indebted accounts, lowest health factor first. Unpriced ones have none and are not among them."""
-    parameters = {
-        "chain_id": at.chain_id,
-        "block_number": at.block_number,
-        "health_factor_lt": health_factor_lt,
-        "min_debt_usd": min_debt_usd,
-        "protocol": protocol,
-        "deployment": deployment,
-    }
-    return select_slice(connection, AT_RISK, AT_RISK_KEY, after, limit, parameters)

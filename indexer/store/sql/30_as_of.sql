@@ -54,20 +54,20 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- Parameters in force at a block: of every (subject, name, qualifier) the newest row at or below it.
--- p_account limits it to the markets that account has a balance in, and their deployments.
-CREATE FUNCTION params_at(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+-- p_accounts limits it to the markets that those accounts have a balance in, and their deployments.
+CREATE FUNCTION params_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (chain_id bigint, subject bigint, name text, qualifier text, value_raw numeric, value_text text)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT DISTINCT ON (p.chain_id, p.subject, p.name, p.qualifier)
         p.chain_id, p.subject, p.name, p.qualifier, p.value_raw, p.value_text
     FROM param p
     WHERE (p_chain IS NULL OR p.chain_id = p_chain) AND (p_block IS NULL OR p.block_number <= p_block)
-      AND (p_account IS NULL OR p.subject = ANY (ARRAY(
+      AND (p_accounts IS NULL OR p.subject = ANY (ARRAY(
             SELECT s.key
             FROM position b
             JOIN market k ON k.chain_id = b.chain_id AND k.market_key = b.market_key
             CROSS JOIN LATERAL (VALUES (k.market_key), (k.deployment_key)) s (key)
-            WHERE b.account = p_account AND (p_chain IS NULL OR b.chain_id = p_chain))))
+            WHERE b.account = ANY (p_accounts) AND (p_chain IS NULL OR b.chain_id = p_chain))))
     ORDER BY p.chain_id DESC, p.subject DESC, p.name DESC, p.qualifier DESC, p.block_number DESC, p.log_index DESC
 $$;
 

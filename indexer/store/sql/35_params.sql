@@ -1,5 +1,5 @@
 -- Parameters of a market side by side. NULL where the protocol never set one.
-CREATE FUNCTION market_params_at(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL)
+CREATE FUNCTION market_params_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, market_key bigint,
     ltv_bps numeric, liquidation_threshold_bps numeric, liquidation_bonus_bps numeric, liquidation_protocol_fee_bps numeric,
@@ -28,7 +28,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         max(p.value_raw) FILTER (WHERE p.name = 'lltv_raw'),
         max(p.value_raw) FILTER (WHERE p.name = 'fee_raw'),
         max(p.value_text) FILTER (WHERE p.name = 'irm')
-    FROM params_at(p_chain, p_block, p_account) p
+    FROM params_at(p_chain, p_block, p_accounts) p
     WHERE p.qualifier = ''
     GROUP BY p.chain_id, p.subject
 $$;

@@ -1,10 +1,10 @@
 -- Books of markets and balances of accounts as of a block. Everything else is built on these two.
 -- `OFFSET 0` is deliberate: it keeps the planner from computing a market's quote once per position.
 
--- One row a market listed at the block. p_account limits it to the markets that account has a balance in,
+-- One row a market listed at the block. p_accounts limits it to the markets that those accounts have a balance in,
 -- p_accounting to one accounting; NULL for all.
 -- oracle_price_raw is the number that the protocol itself decides by: of the collateral (Morpho) or the asset (Aave).
-CREATE FUNCTION books(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL, p_accounting text DEFAULT NULL)
+CREATE FUNCTION books(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL, p_accounting text DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, as_of_block bigint, as_of_time bigint,
     protocol text, project text, version text, deployment text, market_id text, accounting text,
@@ -23,16 +23,19 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         m.asset, m.collateral_asset, m.supply_token, m.debt_token, m.oracle, m.listed_block,
         t.symbol, t.decimals, unit_of(t.decimals), ct.symbol, ct.decimals, unit_of(ct.decimals),
         o.price_raw, o.unit_raw, o.quote, o.block_number,
-        u.price_usd, u.price_block,
+        coalesce(u.price_usd, l.price_usd), coalesce(u.price_block, l.price_block),
         CASE
-            WHEN m.collateral_asset IS NULL THEN u.price_usd
+            WHEN m.collateral_asset IS NULL THEN coalesce(u.price_usd, l.price_usd)
             WHEN cu.price_usd IS NOT NULL THEN cu.price_usd
-            WHEN o.quote = hex(m.asset) THEN trim_scale(price_of(o.price_raw, o.unit_raw) * u.price_usd)
+            WHEN cl.price_usd IS NOT NULL THEN cl.price_usd
+            WHEN o.quote = hex(m.asset) THEN trim_scale(price_of(o.price_raw, o.unit_raw) * coalesce(u.price_usd, l.price_usd))
         END,
         CASE
-            WHEN m.collateral_asset IS NULL THEN u.price_block
+            WHEN m.collateral_asset IS NULL THEN coalesce(u.price_block, l.price_block)
             WHEN cu.price_usd IS NOT NULL THEN cu.price_block
-            WHEN o.quote = hex(m.asset) AND u.price_usd IS NOT NULL THEN least(o.block_number, u.price_block)
+            WHEN cl.price_usd IS NOT NULL THEN cl.price_block
+            WHEN o.quote = hex(m.asset) AND coalesce(u.price_usd, l.price_usd) IS NOT NULL
+            THEN least(o.block_number, coalesce(u.price_block, l.price_block))
         END,
         m.state, m.q,
         (m.q).supply_numerator, rounding_addend((m.q).supply_denominator, (m.q).supply_rounding), (m.q).supply_denominator,
@@ -58,9 +61,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
         ) po ON k.oracle IS NULL
         WHERE (p_accounting IS NULL OR k.accounting = p_accounting)
-          AND (p_account IS NULL OR k.market_key = ANY (ARRAY(
+          AND (p_accounts IS NULL OR k.market_key = ANY (ARRAY(
                 SELECT p.market_key FROM position p
-                WHERE p.account = p_account AND (p_chain IS NULL OR p.chain_id = p_chain))))
+                WHERE p.account = ANY (p_accounts) AND (p_chain IS NULL OR p.chain_id = p_chain))))
         OFFSET 0
     ) m
     LEFT JOIN token t ON t.chain_id = m.chain_id AND t.address = m.asset
@@ -73,13 +76,21 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) o ON true
     LEFT JOIN LATERAL usd_price_at(m.chain_id, m.asset, m.as_of_block, m.oracle) u ON true
     LEFT JOIN LATERAL usd_price_at(m.chain_id, m.collateral_asset, m.as_of_block, m.oracle) cu ON true
+    -- Where no oracle says anything, what a token is a claim on does. Strict: without a token to look at, nothing is run.
+    LEFT JOIN LATERAL claim_price_at(m.chain_id, CASE WHEN u.price_usd IS NULL THEN m.asset END, m.as_of_block) l ON true
+    LEFT JOIN LATERAL claim_price_at(
+        m.chain_id,
+        CASE WHEN cu.price_usd IS NULL AND (o.quote = hex(m.asset) AND o.unit_raw IS NOT NULL
+                AND coalesce(u.price_usd, l.price_usd) IS NOT NULL) IS NOT TRUE
+            THEN m.collateral_asset END,
+        m.as_of_block) cl ON true
     OFFSET 0
 $$;
 
 -- One row a balance that is not zero. A balance last changed at or below the block is read from `position`; only those
 -- changed since are looked up in `position_change`, one index probe each. At the head nothing is looked up.
 -- `hex(p.account)` is spelled as in ix_position_account_text, so that `WHERE account = '0x...'` on any view uses it.
-CREATE FUNCTION position_books(p_chain bigint, p_block bigint, p_account bytea DEFAULT NULL, p_accounting text DEFAULT NULL)
+CREATE FUNCTION position_books(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL, p_accounting text DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, as_of_block bigint, as_of_time bigint,
     protocol text, project text, version text, deployment text, market_id text, accounting text,
@@ -89,6 +100,8 @@ RETURNS TABLE (
     oracle_price_raw numeric, oracle_unit_raw numeric, oracle_quote text, regime text
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    -- materialized: however few balances the planner expects, a market's books are computed once
+    WITH book AS MATERIALIZED (SELECT * FROM books(p_chain, p_block, p_accounts, p_accounting))
     SELECT
         b.chain_id, b.deployment_key, b.market_key, b.as_of_block, b.as_of_time,
         b.protocol, b.project, b.version, b.deployment, b.market_id, b.accounting,
@@ -116,7 +129,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_usd ELSE b.price_usd END,
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_block ELSE b.price_block END,
         b.oracle_price_raw, b.oracle_unit_raw, b.oracle_quote, (b.state).regime
-    FROM books(p_chain, p_block, p_account, p_accounting) b
+    FROM book b
     JOIN position p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
     LEFT JOIN LATERAL (
         SELECT c.shares_raw, c.is_collateral, c.basis_raw, c.extra, c.block_number
@@ -126,7 +139,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
           AND c.block_number <= b.as_of_block
         ORDER BY c.block_number DESC, c.log_index DESC, c.leg DESC LIMIT 1
     ) c ON p_block IS NOT NULL
-    WHERE (p_account IS NULL OR p.account = p_account)
+    WHERE (p_accounts IS NULL OR p.account = ANY (p_accounts))
       AND (p_chain IS NULL OR p.chain_id = p_chain)
       AND CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END <> 0
 $$;
@@ -142,12 +155,18 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
     FROM position_books(p_chain, p_block) b
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w
+        ON w.chain_id = b.chain_id AND w.wallet = CASE WHEN o.owner_id IS NULL THEN b.account_bytes ELSE unhex(o.owner_id) END
 $$;
 
 -- The same for one account (20 bytes): quotes only the markets it is in. What the API asks.
@@ -161,10 +180,16 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         b.chain_id, b.project, b.version, b.deployment, b.market_id, b.account,
-        coalesce(owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block), b.account), b.side,
+        coalesce(hex(w.owner), o.owner_id, b.account), b.side,
         hex(b.asset), b.symbol, b.shares_raw, b.amount_raw, b.amount_raw * b.unit, b.price_usd,
         round(b.amount_raw * b.unit * b.price_usd, 18),
         b.is_collateral, b.as_of_block, to_timestamp(b.as_of_time), b.price_block, b.basis_raw,
         b.changed_block, b.deployment_key, b.market_key
-    FROM position_books(p_chain, p_block, p_account) b
+    FROM position_books(p_chain, p_block, ARRAY[p_account]) b
+    CROSS JOIN LATERAL (
+        SELECT owner_of(b.protocol, b.chain_id, b.deployment_key, b.account_bytes, b.as_of_block) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w
+        ON w.chain_id = b.chain_id AND w.wallet = CASE WHEN o.owner_id IS NULL THEN b.account_bytes ELSE unhex(o.owner_id) END
 $$;

@@ -1,5 +1,5 @@
 -- Legs of borrowers: what every measure of risk is made of. A lending accounting defines
--- `<accounting>_legs(p_chain, p_block, p_account)` over this shape; `risk_legs_at` is generated from what is found.
+-- `<accounting>_legs(p_chain, p_block, p_accounts)` over this shape; `risk_legs_at` is generated from what is found.
 --
 -- One row a balance. `market_key` is the risk scope, NULL where collateral is pooled per deployment. A supply is
 -- 'collateral' whether or not it backs debt; what does not back any has counts = false and threshold 0.
@@ -26,7 +26,3 @@ CREATE TYPE risk_leg AS (
     emode integer,
     decides_raw numeric
 );
-
--- The only account of a list, else NULL: accountings can narrow their books to one account.
-CREATE FUNCTION only_account(list bytea[]) RETURNS bytea
-LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE WHEN cardinality(list) = 1 THEN list[1] END;

@@ -55,10 +55,29 @@ RETURNS TABLE (
     as_of_block bigint, as_of_time timestamptz, deployment_key bigint, market_key bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT r.chain_id, r.account, r.owner, r.project, r.version, r.deployment, r.market_id, r.health_factor, r.bucket,
+        r.is_liquidatable, r.collateral_usd, r.debt_usd, r.collateral_assets, r.debt_assets, r.emode, r.pair_class, r.status,
+        r.price_usd, r.liquidation_price_usd, r.distance, r.first_eligible_drop, r.loss_boundary_drop, r.liquidation_bonus,
+        r.is_toxic, r.health_factor_raw, r.as_of_block, r.as_of_time, r.deployment_key, r.market_key
+    FROM liquidation_risk_among(p_chain, p_block, NULL) r
+$$;
+
+-- The same of some accounts (NULL: all), with what bounds the rounding of their health factor: debt and threshold-weighted
+-- collateral in the smallest unit that the contract counts them in.
+CREATE FUNCTION liquidation_risk_among(p_chain bigint, p_block bigint, p_accounts bytea[])
+RETURNS TABLE (
+    chain_id bigint, account text, owner text, project text, version text, deployment text, market_id text,
+    health_factor numeric, bucket text, is_liquidatable boolean, collateral_usd numeric, debt_usd numeric,
+    collateral_assets text[], debt_assets text[], emode integer, pair_class text, status text,
+    price_usd numeric, liquidation_price_usd numeric, distance numeric, first_eligible_drop numeric,
+    loss_boundary_drop numeric, liquidation_bonus numeric, is_toxic boolean, health_factor_raw numeric,
+    as_of_block bigint, as_of_time timestamptz, deployment_key bigint, market_key bigint,
+    debt_size numeric, weighted_size numeric, threshold_bps numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT
         h.chain_id, h.account,
-        coalesce((SELECT owner_of(d.protocol, d.chain_id, d.deployment_key, unhex(h.account), h.as_of_block) FROM deployment d
-            WHERE d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key), h.account), h.project, h.version, h.deployment, h.market_id,
+        coalesce(hex(w.owner), o.owner_id, h.account), h.project, h.version, h.deployment, h.market_id,
         h.health_factor, health_bucket(h.health_factor), h.is_liquidatable, h.collateral_usd, h.debt_usd,
         h.collateral_assets, h.debt_assets, h.emode, h.pair_class, h.status,
         p.price_usd,
@@ -71,12 +90,21 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
              THEN greatest(1 - ratio(1, h.health_factor), 1 - ratio(h.liquidation_bonus_bps * 1e-4 * h.debt_usd, h.collateral_usd)) END,
         CASE WHEN h.liquidation_bonus_bps > 0 THEN h.liquidation_bonus_bps * 1e-4 - 1 END,
         h.debt_usd * h.liquidation_bonus_bps * 1e-4 > h.collateral_usd,
-        h.health_factor_raw, h.as_of_block, h.as_of_time, h.deployment_key, h.market_key
-    FROM account_health(p_chain, p_block) h
+        h.health_factor_raw, h.as_of_block, h.as_of_time, h.deployment_key, h.market_key,
+        coalesce(h.total_debt_base_raw, h.debt_raw),
+        coalesce(h.total_collateral_base_raw * h.current_liquidation_threshold_bps * 1e-4, h.max_borrow_raw),
+        h.current_liquidation_threshold_bps
+    FROM account_health_among(p_chain, p_block, p_accounts) h
     -- the one price that a closed form needs; a lateral without tables costs nothing and cannot be planned badly
     CROSS JOIN LATERAL (SELECT
         CASE WHEN cardinality(h.debt_assets) = 1 AND h.pair_class <> 'same_asset' THEN h.collateral_price_usd END AS price_usd
     ) p
+    CROSS JOIN LATERAL (
+        SELECT (SELECT owner_of(d.protocol, d.chain_id, d.deployment_key, unhex(h.account), h.as_of_block) FROM deployment d
+            WHERE d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key) AS owner_id
+        OFFSET 0  -- once a row
+    ) o
+    LEFT JOIN wallet_owners_at(p_chain, p_block) w ON w.chain_id = h.chain_id AND w.wallet = unhex(coalesce(o.owner_id, h.account))
     WHERE cardinality(h.debt_assets) > 0
 $$;
 

@@ -5,9 +5,15 @@ CREATE VIEW positions AS SELECT * FROM positions_at(NULL, NULL);
 
 CREATE VIEW markets AS SELECT * FROM markets_at(NULL, NULL);
 
-CREATE VIEW v_account_leverage AS SELECT * FROM account_health(NULL, NULL);
-
-CREATE VIEW liquidation_risk AS SELECT * FROM liquidation_risk_at(NULL, NULL);
+CREATE VIEW v_account_leverage AS
+SELECT h.*, coalesce(hex(w.owner), o.owner_id, h.account) AS owner
+FROM account_health(NULL, NULL) h
+JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
+CROSS JOIN LATERAL (
+    SELECT owner_of(d.protocol, h.chain_id, h.deployment_key, unhex(h.account), h.as_of_block) AS owner_id
+    OFFSET 0  -- once a row
+) o
+LEFT JOIN wallet_owners_at(NULL, NULL) w ON w.chain_id = h.chain_id AND w.wallet = unhex(coalesce(o.owner_id, h.account));
 
 CREATE VIEW protocol_leverage AS
 SELECT l.*, true AS is_head FROM protocol_leverage_at(NULL, NULL) l
@@ -39,12 +45,13 @@ SELECT
     hex(a.token) AS token_address, t.symbol, hex(a.borrower) AS borrower, hex(a.depositor) AS depositor,
     hex(a.on_behalf_of) AS on_behalf_of, hex(a.repayer) AS repayer, hex(a.liquidator) AS liquidator,
     a.amount_raw, a.amount_raw * unit_of(t.decimals) AS amount,
-    round(a.amount_raw * unit_of(t.decimals) * (
+    round(a.amount_raw * unit_of(t.decimals) * coalesce((
         SELECT u.price_usd FROM usd_price_at(a.chain_id, a.token, a.block_number, (
             SELECT unhex(p.value_text) FROM param p
             WHERE p.chain_id = a.chain_id AND p.subject = a.deployment_key AND p.name = 'price_oracle'
               AND p.qualifier = '' AND p.block_number <= a.block_number
-            ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1)) u), 18) AS usd_amount,
+            ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1)) u),
+        (SELECT c.price_usd FROM claim_price_at(a.chain_id, a.token, a.block_number) c)), 18) AS usd_amount,
     a.block_number, to_timestamp(b.block_timestamp) AS block_time, hex(a.tx_hash) AS tx_hash, a.tx_index,
     a.log_index AS evt_index, hex(a.contract) AS project_contract_address, m.market_id,
     hex(a.recipient) AS recipient, a.fee_raw, a.leg, a.deployment_key, a.market_key
@@ -101,15 +108,6 @@ SELECT
 FROM lending_events e
 LEFT JOIN market m ON m.chain_id = e.chain_id AND m.market_key = e.market_key
 WHERE e.transaction_type = 'transfer';
-
-CREATE VIEW token_registry AS
-SELECT
-    t.chain_id, c.name AS blockchain, hex(t.address) AS token_address, t.symbol, t.decimals, t.kind, t.issuer_project,
-    hex(t.underlying) AS underlying, u.symbol AS underlying_symbol, t.kind = 'plain' AS is_plain,
-    t.block_number AS first_block
-FROM token t
-LEFT JOIN chain c ON c.chain_id = t.chain_id
-LEFT JOIN token u ON u.chain_id = t.chain_id AND u.address = t.underlying;
 
 -- Indexes as booked at the end of each block that changed them. supply_index and borrow_index are amounts per share:
 -- Aave's index in units of 1, Morpho's (assets + 1) / (shares + 1e6).

@@ -8,18 +8,16 @@ COMMENT ON VIEW perp_events IS 'What was done on perp venues, in the venues'' ow
 COMMENT ON VIEW interest_index_history IS 'Indexes and rates booked at the end of each block that changed them';
 COMMENT ON VIEW lending_events IS 'Every action, Dune''s column names. For people: never sum it into balances';
 COMMENT ON VIEW liquidation_events IS 'One row a liquidation: debt repaid, collateral seized, bad debt written off with it; USD at the oracle prices of that block';
-COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head with bucket and closed-form liquidation price; as of a block: liquidation_risk_at(chain_id, block)';
 COMMENT ON VIEW market_params_history IS 'Risk parameters of a market side by side, one row a block that changed any';
 COMMENT ON VIEW markets IS 'Every market at each protocol''s indexed head: books, parameters, prices; as of a block: markets_at(chain_id, block)';
-COMMENT ON VIEW owners IS 'Addresses that a protocol''s own books give an owner: Euler sub-accounts, Maker urns; as of a block: owners_at(chain_id, block). An address not in it stands for itself';
+COMMENT ON VIEW owners IS 'Addresses whose owner events tell: Euler sub-accounts, Maker urns, and smart wallets with a position (Safe, DSProxy, Instadapp DSA), each to the end of its chain; as of a block: owners_at(chain_id, block). An address not in it stands for itself';
 COMMENT ON VIEW param_history IS 'Every parameter change of every market and deployment; a row holds from from_block to to_block - 1';
 COMMENT ON VIEW positions IS 'Every open balance at each protocol''s indexed head; as of a block: positions_at(chain_id, block). One row (chain_id, market_id, account, side)';
 COMMENT ON VIEW prices IS 'Every price seen: lending protocols'' own oracles (source oracle) and markets (source market), never mixed';
 COMMENT ON VIEW protocol_leverage IS 'M1: leverage of a deployment as a ratio of sums, two populations; the head computed live, earlier rows from snapshots';
 COMMENT ON VIEW receipt_transfers IS 'Transfers of receipt tokens (aTokens): supply that moves without a pool event';
-COMMENT ON VIEW token_registry IS 'Tokens met, and what claim tokens stand for';
 COMMENT ON VIEW v_account_leverage IS 'M1 and health of every account at the indexed head: one row an Aave pool (market_id NULL) or a Morpho market; as of a block: account_health(chain_id, block)';
-COMMENT ON FUNCTION account_health(bigint, bigint) IS 'Health and leverage of every account as of (chain id, block); Aave figures equal getUserAccountData, Morpho''s _isHealthy';
+COMMENT ON FUNCTION account_health(bigint, bigint) IS 'v_account_leverage as of a block, less owner (owners_at says that): health and leverage of every account as of (chain id, block); Aave figures equal getUserAccountData, Morpho''s _isHealthy';
 COMMENT ON FUNCTION account_health_of(bigint, bigint, bytea) IS 'account_health for one account (20 bytes)';
 COMMENT ON FUNCTION block_time_of(bigint, bigint) IS 'Unix seconds of (chain id, block), else error LV001';
 COMMENT ON FUNCTION liquidation_risk_at(bigint, bigint) IS 'M12: every borrower as of (chain id, block)';
@@ -105,7 +103,6 @@ DECLARE
         'fee_raw', 'flash loan premium, base units',
         'feed', 'oracle contract, 0x hex',
         'finalized_block', 'no block up to this one can change any more',
-        'first_block', 'block at which the token was first met',
         'first_eligible_drop', 'uniform fall of the collateral against the debt that makes it liquidatable: 1 - 1/HF, 0 when it is already; NULL for one token on both sides',
         'flash_loan_enabled', 'whether flash loans are allowed',
         'from', 'sender, 0x hex',
@@ -127,10 +124,7 @@ DECLARE
         'is_liquidatable', 'the contract''s own integer rule: Aave HF < 1e18, Morpho max_borrow < debt; NULL when it cannot be known'
     ) || jsonb_build_object(
         'is_paused', 'no action allowed, liquidation neither',
-        'is_plain', 'true when the token is no claim on another',
         'is_toxic', 'a liquidation with bonus would worsen the account: debt x (1 + bonus) > collateral; one collateral only',
-        'issuer_project', 'project whose claim the token is',
-        'kind', 'plain | lending_receipt | debt_token | erc4626 | unclassified',
         'lag_blocks', 'head_block - indexed_block',
         'lag_s', 'now minus indexed_time, seconds',
         'latent_bad_debt_usd', 'sum of D - A over insolvent accounts, USD',
@@ -168,10 +162,10 @@ DECLARE
         'oracle', 'price oracle that decides liquidation, 0x hex',
         'oracle_price_block', 'block of oracle_price_raw',
         'oracle_price_raw', 'the deciding oracle''s own integer: Aave of the asset (8 decimals), Morpho of the collateral (36 + loan - collateral decimals)',
-        'owner', 'who is behind the account by the protocol''s own books (view owners), else the account',
+        'owner', 'who is behind the account in the end (view owners), else the account',
         'owners.address', 'the account that belongs to somebody, 0x hex',
-        'owner_id', 'its owner, 0x hex; a contract (DSProxy) may be one',
-        'evidence', 'protocol, and what its books say',
+        'owner_id', 'its owner in the end, 0x hex; a wallet of several owners is its own',
+        'evidence', 'what was told of each step, by which protocol or kind of wallet; for a wallet of several owners m of n',
         'confidence', '1: told by the protocol''s own events; nothing is guessed',
         'pair_class', 'same_asset | stable | correlated (all collateral in the account''s Aave e-mode category) | directional; NULL without debt',
         'population', 'borrowers | all'
@@ -249,8 +243,6 @@ DECLARE
         'ts', 'timestamp of block_number',
         'tx_hash', 'transaction hash, 0x hex',
         'tx_index', 'transaction index within the block',
-        'underlying', 'token that one share is a claim on, 0x hex',
-        'underlying_symbol', 'its symbol',
         'unit_raw', 'price_raw / unit_raw is the price of one whole token',
         'usd_amount', 'USD at the oracle price as of the block; NULL without one',
         'utilization', 'total debt / total supply, fraction; may exceed 1',
@@ -266,7 +258,7 @@ BEGIN
         SELECT c.relname AS view_name, a.attname AS column_name
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'liquidation_risk', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'token_registry', 'v_account_leverage')
+          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'v_account_leverage')
     LOOP
         words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
         IF words IS NULL THEN

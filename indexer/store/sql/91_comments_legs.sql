@@ -1,2 +1,3 @@
 COMMENT ON TYPE risk_leg IS 'One balance of an account as a lending protocol judges it; the shape that every accounting''s _legs returns';
 COMMENT ON FUNCTION risk_legs_at(bigint, bigint, bytea[]) IS 'One row a leg of every borrower as of (chain id, block): units, USD, threshold in force (e-mode in e-mode), bonus b, and its term decides_raw of the protocol''s own test. Third argument: only these accounts (20 bytes each)';
+COMMENT ON FUNCTION propagation_at(bigint, bigint) IS 'M15 as of (chain id, block): how alike the collateral of two protocols is, with and without assets near a dollar, and what the same owners owe at both';

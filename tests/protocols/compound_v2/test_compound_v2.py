@@ -153,6 +153,23 @@ def test_every_answer_of_the_whole_recording(recordings: Path, migrated_database
 TABLES = ("position_change", "position", "market", "market_state", "param", "action", "contract", "price", "raw_log")
 
 
+def test_the_rate_of_a_ctoken_is_what_its_contract_says(migrated_database: Callable[[], str]) -> None:
+    """`token_rate_at` of each cToken against exchangeRateCurrent() at the checkpoints of the recording here."""
+    url = migrated_database()
+    meta = index(HERE, url)
+    compared = 0
+    with psycopg.connect(url) as connection:
+        for answer in lines_of(HERE / "views.jsonl.gz"):
+            if answer["label"]["what"] == "exchangeRateCurrent":
+                row = connection.execute(
+                    "SELECT kind, rate_rule, numerator_raw * 1e18 / denominator_raw FROM token_rate_at(%s, unhex(%s), %s)",
+                    (meta["chain_id"], answer["to"], answer["block"]),
+                ).fetchone()
+                assert row == ("ctoken", "market", int(answer["result"], 16)), answer["label"]
+                compared += 1
+    assert compared > 0
+
+
 def rows_of(url: str) -> dict[str, list[Any]]:
     with psycopg.connect(url) as connection:
         return {name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}").fetchall())) for name in TABLES}

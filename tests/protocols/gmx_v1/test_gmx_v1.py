@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,24 @@ def test_the_tables_and_views(tmp_path: Path, migrated_database: Callable[[], st
         assert (position["average_price_raw"], position["realised_pnl_usd_raw"]) == (2000 * USD, -9)
         assert (position["funding_fee_usd_raw"], position["leverage"]) == (USD // 4, 10)
         assert rows(f"SELECT * FROM gmx_v1_positions_at({CHAIN_ID}, 2)") == []
+        (state,) = rows(f"SELECT * FROM perp_market_state_at({CHAIN_ID}, 1)")
+        # 1,000 USD at 2,000: half a token, whatever the price does; no node told the mark here
+        assert (state["oi_convention"], state["long_oi_base"], state["short_oi_base"]) == (
+            "one_sided",
+            Decimal("0.5"),
+            0,
+        )
+        assert (state["mark"], state["oi_usd"], state["margin_long"], state["n_long"]) == (None, None, 100, 1)
+        (skews,) = rows(f"SELECT * FROM imbalance_at({CHAIN_ID}, 1)")
+        assert (skews["oi_skew"], skews["account_skew"], skews["notional_to_oi"]) == (None, None, None)
+        connection.execute(
+            "INSERT INTO perp_action (chain_id, block_number, log_index, leg, tx_index, tx_hash, deployment_key, market_key, "
+            "action, trader, side, size_raw, is_liquidation, contract) SELECT chain_id, 1, 99, 0, 0, '', deployment_key, "
+            "market_key, 'liquidation', decode(%s, 'hex'), 'long', %s, true, '' FROM market WHERE accounting = 'gmx_v1'",
+            (ALICE[2:], -1000 * USD),
+        )
+        (forced,) = rows(f"SELECT block_number, side, size_raw FROM perp_liquidations({CHAIN_ID}, 0, 2)")
+        assert tuple(forced.values()) == (1, "long", USD // 2)
         deployment = Deployment(11, "gmx_v1", CHAIN_ID, "test", 0, {"Vault": VAULT})
         markets = rows(f"SELECT * FROM markets_at({CHAIN_ID}, 1)")
     ours, other = checks(Books(deployment, (ALICE, BOB), held, (), markets))

@@ -57,6 +57,8 @@ def four_blocks() -> list[Chain]:
         chain.logs = type(chain.logs)()
     # 10,000 USD at 2,000 with 1,000 USDC; the position notes factor 5 and funding 6
     opened.side("OpenInterestUpdated", 10_000 * USD, 10_000 * USD)
+    opened.side("OpenInterestInTokensUpdated", 5 * 10**18, 5 * 10**18)
+    opened.side("CollateralSumUpdated", 10**9, 10**9)
     opened.position("PositionIncrease", (10_000 * USD, 5 * 10**18, 10**9), (10_000 * USD, 5 * 10**18, 10**9))
     opened.add("OraclePriceUpdate", token=WETH, minPrice=1999 * 10**12, maxPrice=2001 * 10**12)
     opened.add("OraclePriceUpdate", token=USDC, minPrice=10**24, maxPrice=10**24)
@@ -64,6 +66,8 @@ def four_blocks() -> list[Chain]:
     grown.add("CumulativeBorrowingFactorUpdated", market=MARKET, isLong=True, nextValue=5 + 10**27)
     grown.add("FundingFeeAmountPerSizeUpdated", market=MARKET, collateralToken=USDC, isLong=True, value=6 + 10**15 + 1)
     closed.side("OpenInterestUpdated", -10_000 * USD, 0)
+    closed.side("OpenInterestInTokensUpdated", -5 * 10**18, 0)
+    closed.side("CollateralSumUpdated", -(10**9), 0)
     closed.position("PositionDecrease", (0, 0, 0), (10_000 * USD, 5 * 10**18, 0), kind=7, basePnlUsd=-900 * USD)
     return [created, opened, grown, closed]
 
@@ -117,3 +121,27 @@ def test_the_tables_and_views(tmp_path: Path, migrated_database: Callable[[], st
             ("increase", "long", 5 * 10**18, None, False),
             ("liquidation", "long", -5 * 10**18, -900 * USD, True),
         ]
+
+        (state,) = rows(f"SELECT * FROM perp_market_state_at({CHAIN_ID}, 2)")
+        assert (state["venue"], state["market"], state["oi_convention"]) == (
+            "gmx",
+            f"gmx_v2:{CHAIN_ID}:{MARKET}",
+            "pool",
+        )
+        # at mark: 5 tokens at 2,000, margin of 1,000 USDC: ten times
+        assert (state["long_oi_base"], state["short_oi_base"], state["mark"], state["oi_usd"]) == (5, 0, 2000, 10_000)
+        assert (state["margin_long"], state["margin_short"], state["n_long"], state["n_short"]) == (1000, 0, 1, 0)
+        assert (state["index"], state["funding_rate"]) == (None, None)
+        (skews,) = rows(f"SELECT * FROM imbalance_at({CHAIN_ID}, 2)")
+        assert (skews["oi_skew"], skews["notional_to_oi"], skews["basis"], skews["leverage_skew"]) == (
+            1,
+            10,
+            None,
+            None,
+        )
+        (after,) = rows(f"SELECT oi_base, oi_usd, margin_long FROM perp_market_state_at({CHAIN_ID}, 3)")
+        assert tuple(after.values()) == (0, 0, 0)
+        (forced,) = rows(
+            f"SELECT m.market_id, l.block_number, l.side, l.size_raw FROM perp_liquidations({CHAIN_ID}, 0, 3) l JOIN market m USING (market_key)"
+        )
+        assert tuple(forced.values()) == (f"gmx_v2:{CHAIN_ID}:{MARKET}", 3, "long", 5 * 10**18)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -382,3 +383,36 @@ def test_checks_ask_for_the_stored_position(chain: Chain) -> None:
         (None, None, 0, 0, 0), (None, None, 700 * E18, 1300 * E18, 2**256 - 3 * E18),
     ]  # fmt: skip
     assert {check.to for check in found} == {ETH}
+
+
+def test_as_a_perp_venue(chain: Chain) -> None:
+    """Longs 5, shorts 2 at 10 sUSD and a skew scale of a million: the next unit costs 10 x (1 + 3e-6)."""
+    chain.parameters()
+    chain.recompute(rate=E18 // 100)
+    chain.modify(ALICE, 25 * E18, 5 * E18, 5 * E18, 10 * E18, skew=5 * E18)
+    chain.modify(BOB, 20 * E18, -2 * E18, -2 * E18, 10 * E18, skew=3 * E18)
+    chain.next(price=10)
+    chain.recompute(rate=E18 // 100)
+    chain.modify(BOB, 20 * E18, -2 * E18, 0, 10 * E18, skew=3 * E18)
+    chain.next(price=10)
+    chain.recompute(rate=E18 // 100)
+    chain.add(ETH, "PerpsV2Proxy", "PositionLiquidated", [], [7, ALICE, BOB, 5 * E18, 9 * E18, E18, E18, 0])
+    chain.modify(ALICE, 0, 0, 0, 9 * E18, skew=-2 * E18)
+    with chain.settle() as db:
+        row = db.execute("SELECT * FROM perp_market_state_at(%s, 2)", (CHAIN,)).fetchone()
+        assert row
+        assert (row["oi_convention"], row["long_oi_base"], row["short_oi_base"], row["oi_base"]) == ("pool", 5, 2, 7)
+        assert (row["index"], row["mark"], row["margin_long"], row["margin_short"]) == (10, Decimal("10.00003"), 25, 20)
+        assert (row["n_long"], row["n_short"], row["funding_interval_s"]) == (1, 1, 86_400)
+        assert row["funding_rate"] == Decimal("0.01")
+        skews = db.execute("SELECT * FROM imbalance_at(%s, 2)", (CHAIN,)).fetchone()
+        assert skews
+        assert (skews["basis"], skews["funding_annualised"], skews["account_skew"]) == (
+            Decimal("0.000003"),
+            Decimal("3.65"),
+            0,
+        )
+        # twice against once: (2 - 1) / 3
+        assert round(skews["leverage_skew"], 9) == round(Decimal(1) / 3, 9)
+        forced = db.execute("SELECT block_number, side, size_raw FROM perp_liquidations(%s, 1, 3)", (CHAIN,)).fetchall()
+        assert [tuple(one.values()) for one in forced] == [(3, "long", 5 * E18)]
