@@ -43,16 +43,16 @@ async function open() {
   for (const link of nav.children) link.removeAttribute("aria-current");
   nav.querySelector(`[data-view="${at.name}"]`)?.setAttribute("aria-current", "page");
   document.title = `${NAMES[at.name] ?? address(at.rest[0])} · Leverage`;
-  replace(main, h("div", { class: "skeleton", "aria-busy": "true", "aria-label": "Loading" }), h("div", { class: "skeleton tall" }));
+  const root = h("div", { class: "view loading" }); // in the page from the start: charts need to know their size
+  replace(main, h("div", { class: "skeleton", "aria-busy": "true", "aria-label": "Loading" }), h("div", { class: "skeleton tall" }), root);
   try {
     if (!(await status())) return idle();
-    const root = h("div", { class: "view" });
     const view = await VIEWS[at.name].show(root, { ...at, signal: abort.signal });
     if (abort.signal.aborted) return;
+    root.classList.remove("loading");
     replace(main, root);
     current.view = view;
     main.dataset.ready = at.name;
-    view?.mounted?.();
   } catch (error) {
     if (!abort.signal.aborted) fail(error);
   }

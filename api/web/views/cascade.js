@@ -3,10 +3,10 @@
 import { get, getIfAny, list, post } from "../lib/api.js";
 import { chart, draw } from "../lib/charts.js";
 import { h, label, panel, replace, table, tag, tiles } from "../lib/dom.js";
-import { address, count, percent, price, ratio, usd, usdRange } from "../lib/format.js";
+import { address, amount, count, percent, price, ratio, usd, usdRange } from "../lib/format.js";
 
 const POLL_MS = [150, 300, 600, 1000];
-const SHOWN = 8;
+const SHOWN = 12;
 const IMPACTS = { cpmm: "constant product pool", linear: "linear", exponential: "exponential" };
 
 export async function show(root, { signal, rest: [wanted] }) {
@@ -150,7 +150,7 @@ async function holdings(signal) {
     .sort((a, b) => a.stable - b.stable || b.debt - a.debt);
 }
 
-const depthName = (setting, result) => (result.depth === "relative" ? `depth ${percent(setting.depth_factor, 0)} of what backs debt` : `depth × ${setting.depth_factor}`);
+const depthName = (setting, result) => (result.depth === "relative" ? `depth ${percent(setting.depth_factor, 0)}` : `depth × ${setting.depth_factor}`);
 
 /** Show an outcome. Every figure is a range over the depths: a single one would claim to know the market. */
 function answer(element, simulation, symbols) {
@@ -176,7 +176,7 @@ function answer(element, simulation, symbols) {
     panel("Debt repaid by round", { note: "USD at the prices of the round", size: "half" }, repaid),
     panel("By protocol", { note: "low to high over the depths; contagion: more than its own part of the shock explains" }, protocolTable(settings, range)),
     panel("Prices", { note: "amplification: fall at the end over the shock", size: "half" }, assetTable(moved)),
-    panel("By depth of market", { size: "half" }, depthTable(result)),
+    panel("By depth of market", { note: result.depth === "relative" ? "depth: of each asset, as a share of what backs debt with it" : "", size: "half" }, depthTable(result)),
     result.markets.length > 0 && panel("Markets", { note: "at the middle depth" }, marketTable(result.markets, symbols)));
   const drawPrices = () => drawPath(prices, moved.find((asset) => asset.asset === which.value), settings, rounds, result);
   which.addEventListener("change", drawPrices);
@@ -254,7 +254,7 @@ function marketTable(rows, symbols) {
     { name: "Market", value: (row) => h("span", { title: row.market_id }, `${symbols.get(row.asset) ?? address(row.asset)} · ${row.market_id.split(":")[0]}`) },
     { name: "Used before", number: true, value: (row) => percent(row.utilization_before) },
     { name: "Used after", number: true, value: (row) => percent(row.utilization) },
-    { name: "Withdrawable after", number: true, title: "share of what lenders have that they could take out", value: (row) => percent(row.withdrawable) },
+    { name: "Withdrawable after", number: true, title: "cash left in the market, whole tokens", value: (row) => `${amount(row.withdrawable)} ${symbols.get(row.asset) ?? ""}` },
   ], rows, { caption: "Markets after the cascade" });
 }
 

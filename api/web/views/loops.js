@@ -10,6 +10,7 @@ export async function show(root, { signal }) {
   const graph = chart("Exposure between protocols", "tall", "No exposure between two protocols.");
   const method = h("select", { id: "method" }, h("option", { value: "state" }, "balances (state)"), h("option", { value: "events" }, "money followed (events)"));
   const form = h("select", { id: "form" }, h("option", { value: "loop" }, "loops"), h("option", { value: "chain" }, "chains"), h("option", { value: "" }, "both"));
+  const age = h("select", { id: "age" }, h("option", { value: 0 }, "one transaction"), h("option", { value: 86400, selected: true }, "one day"), h("option", { value: "" }, "any age"));
   root.append(
     h("div", { class: "title" }, h("h1", null, "Loops"), h("p", null, "Recursive leverage, and exposure that runs between protocols")),
     summary,
@@ -18,7 +19,7 @@ export async function show(root, { signal }) {
         h("div", { class: "controls" }, label("Debt edges by", method)), graph),
       panel("Cycles and chains", { note: "of each owner, every dollar once; then by path", size: "third" }, cycles),
       panel("Top loops", { note: "multiplier = assets over equity; bound = 1 / (1 − LTV)" }, h("div", { class: "controls" }, label("Shape", form)), loops),
-      panel("Recursive borrowing", { note: "what part of borrows came back as collateral within a day", size: "half" }, shares),
+      panel("Recursive borrowing", { note: "what part of borrows came back as collateral", size: "half" }, h("div", { class: "controls" }, label("Within", age)), shares),
       panel("Debt-financed collateral", { note: "low, mid, high: three rules of which money was spent first", size: "half" }, financed)));
 
   async function lookAtGraph() {
@@ -30,27 +31,29 @@ export async function show(root, { signal }) {
     return total.data;
   }
   async function lookAtLoops() {
-    const found = await list("/loops", { is_open: "true", shape: form.value }, signal, 300);
-    found.data.sort((a, b) => Number(b.debt_usd ?? 0) - Number(a.debt_usd ?? 0));
-    replace(loops, loopTable(found.data.slice(0, 60)));
-    return found.data;
+    const found = await list("/loops", { is_open: "true", shape: form.value }, signal, 50); // largest debt first
+    replace(loops, loopTable(found.data), found.more && h("p", { class: "note" }, "The 50 with the most debt."));
+  }
+  async function lookAtShares() {
+    replace(shares, shareTable((await list("/loops/summary", { window_s: age.value }, signal)).data));
   }
   async function look() {
-    const [total, rows, recursive, tagged] = await Promise.all([
-      lookAtGraph(), lookAtLoops(), list("/loops/summary", { window_s: 86400 }, signal), list("/dfc", {}, signal)]);
+    const [total, , recursive, tagged, , all] = await Promise.all([
+      lookAtGraph(), lookAtLoops(), list("/loops/summary", {}, signal), list("/dfc", {}, signal), lookAtShares(),
+      list("/loops", { is_open: "true", shape: "loop", method: "event" }, signal)]);
     const debt = recursive.data.reduce((sum, row) => sum + Number(row.debt_usd), 0);
     const looped = recursive.data.reduce((sum, row) => sum + Number(row.looped_debt_usd), 0);
     replace(summary, tiles([
-      ["Open loops", count(rows.length), `${new Set(rows.map((row) => row.owner)).size} owners, two methods beside each other`, "tile-loops"],
+      ["Open loops", `${count(all.data.length)}${all.more ? "+" : ""}`, `of ${count(new Set(all.data.map((row) => row.owner)).size)} owners, by the money followed`, "tile-loops"],
       ["Debt in loops", debt ? percent(looped / debt) : "–", usd(looped), "tile-looped-debt"],
       ["Between protocols", usd(total.loop_exposure_usd), `in ${count(total.n_cycles)} cycles`, "tile-exposure"],
       ["Deepest chain", count(total.chain_depth), "protocols a dollar is pledged through", "tile-chain"],
     ]));
-    replace(shares, shareTable(recursive.data));
     replace(financed, financedTable(tagged.data));
   }
   method.addEventListener("change", lookAtGraph);
   form.addEventListener("change", lookAtLoops);
+  age.addEventListener("change", lookAtShares);
   await look();
   return { refresh: look };
 }
@@ -65,18 +68,21 @@ function drawGraph(element, edges, total) {
   const widest = Math.max(1, ...names.map(through));
   const kinds = Object.keys(KIND).filter((kind) => edges.some((edge) => edge.edge_kind === kind));
   // edges between the same two nodes side by side, the ones that go back on the other side
-  const bend = (edge, n) => 0.12 + 0.16 * edges.slice(0, n).filter((one) => one.src === edge.src && one.dst === edge.dst).length;
+  const bend = (edge, n) => 0.1 + 0.17 * edges.slice(0, n).filter((one) => one.src === edge.src && one.dst === edge.dst).length;
+  // on an ellipse as wide as the box, the first node on the left
+  const [width, height] = [element.clientWidth || 600, element.clientHeight || 400];
+  const place = (n) => { const turn = Math.PI + (2 * Math.PI * n) / names.length; return { x: width * (0.5 + 0.34 * Math.cos(turn)), y: height * (0.52 + 0.3 * Math.sin(turn)) }; };
   draw(element, ({ colour, text, soft }) => ({
     tooltip: { trigger: "item", formatter: ({ data, dataType }) => (dataType === "edge"
       ? tip(`${node(data.source)} → ${node(data.target)}`, KIND[data.kind][1], `${usd(data.amount)}, ${count(data.owners)} owners`)
       : tip(node(data.name), exposure.has(data.name) && `${usd(exposure.get(data.name))} in cycles`, data.name.startsWith("issuer:") && "not indexed itself")) },
     legend: { data: kinds, selectedMode: false },
     series: [{
-      type: "graph", layout: "circular", roam: false, top: 70, bottom: 50, left: "22%", right: "22%",
-      edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, emphasis: { focus: "adjacency", lineStyle: { opacity: 1 } }, circular: { rotateLabel: false },
+      type: "graph", layout: "none", roam: false, top: 80, bottom: 60, left: "16%", right: "16%",
+      edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, emphasis: { focus: "adjacency", lineStyle: { opacity: 1 } }, 
       label: { show: true, color: text, position: "bottom", fontSize: 12, formatter: ({ name }) => node(name) },
       categories: kinds.map((name) => ({ name, symbol: "roundRect", itemStyle: { color: colour(KIND[name][0]) } })),
-      data: names.map((name) => ({ name, symbolSize: 20 + 32 * Math.sqrt(through(name) / widest), itemStyle: { color: colour(name.startsWith("issuer:") ? "c8" : "c2") } })),
+      data: names.map((name, n) => ({ name, ...place(n), symbolSize: 20 + 32 * Math.sqrt(through(name) / widest), itemStyle: { color: colour(name.startsWith("issuer:") ? "c8" : "c2") } })),
       links: edges.map((edge, n) => ({ source: edge.src, target: edge.dst, kind: edge.edge_kind, amount: edge.value_usd, owners: edge.n_owners,
         lineStyle: { width: 1.2 + 6 * Math.sqrt(Number(edge.value_usd) / most), color: colour(KIND[edge.edge_kind][0]), opacity: 0.8, curveness: bend(edge, n) } })),
       edgeLabel: { show: edges.length <= 14, color: soft, fontSize: 11, formatter: ({ data }) => usd(data.amount) },

@@ -26,11 +26,11 @@ export async function show(root, { signal }) {
       panel("Velocity of debt", { note: "what changed the debt of the whole chain within a day, USD", size: "half" }, velocity),
       panel("Distribution of leverage", { note: "debt of borrowers, by their assets over equity", size: "half" }, distribution),
       panel("Deployments", { note: "borrowers at the head", size: "half" }, parts.deployments),
-      panel("Latest liquidations", { size: "half" }, parts.liquidations),
+      panel("Concentration", { note: "by owner, whole chain", size: "half" }, parts.concentration),
       perps,
       panel("Purges", { note: "debt or open interest that collapsed within hours", size: "half" }, parts.purges),
+      panel("Latest liquidations", { size: "half" }, parts.liquidations),
       panel("Corrections", { note: "10 % below the peak of 90 days, or a stable off its peg", size: "half" }, parts.corrections),
-      panel("Concentration", { note: "by owner, whole chain", size: "half" }, parts.concentration),
       panel("Most used markets", { note: "debt over supply, by each protocol's own formula", size: "half" }, parts.utilization)));
 
   async function look() {
@@ -72,7 +72,8 @@ export async function show(root, { signal }) {
 
   /** Perp markets with the newest row of their open interest and imbalance. */
   async function perpMarkets(venues, rows) {
-    const markets = (await Promise.all(venues.map((protocol) => rows("/markets", { protocol }, 60)))).flat();
+    const all = (await Promise.all(venues.map((protocol) => rows("/markets", { protocol }, 60)))).flat();
+    const markets = all.filter((market) => !market.accounting.endsWith("_margin")); // accounts' margin is kept as a market too
     return Promise.all(markets.map(async (market) => {
       const path = `/perps/${market.project}/${market.market_id}`;
       const [open, skew] = await Promise.all([get(`${path}/open-interest`, { limit: 1 }, signal), get(`${path}/imbalance`, { limit: 1 }, signal)]);
@@ -92,7 +93,7 @@ function tell(element, rows, newest, purges, recursion, losses, locked) {
   replace(element, tiles([
     ["Debt", usd(debt), `of ${count(sum(rows, "n_ok"))} borrowers`, "tile-debt"],
     ["Leverage of borrowers", equity > 0 ? times(assets / equity) : "–", `${usd(assets)} assets, ${usd(equity)} equity`, "tile-leverage"],
-    ["Velocity of debt", newest ? `${usd(newest.velocity_usd)} / day` : "–", newest ? `of it ${usd(newest.organic_velocity_usd)} borrowed less repaid` : "needs a day of history", "tile-velocity"],
+    ["Velocity of debt", newest ? `${usd(newest.velocity_usd)}/d` : "–", newest ? `of it ${usd(newest.organic_velocity_usd)} borrowed less repaid` : "needs a day of history", "tile-velocity"],
     ["Debt in loops", owed ? percent(looped / owed) : "–", `${usd(looped)} recursive`, "tile-loops"],
     ["Value locked", usd(locked?.tvl_usd), locked ? `${usd(locked.claims_usd)} of it claims on what is locked elsewhere` : null, "tile-tvl"],
     ["Bad debt", usd(losses?.latent_usd), losses ? `latent, of ${count(losses.n_insolvent)} insolvent; ${usd(losses.realised_usd)} realised` : null, "tile-insolvent"],
@@ -100,50 +101,63 @@ function tell(element, rows, newest, purges, recursion, losses, locked) {
   ]));
 }
 
+/** Rows by deployment, oldest first, deployments by name so that each has one colour in all charts. */
 function grouped(rows) {
   const series = new Map();
-  for (const row of [...rows].reverse()) {
+  for (const row of [...rows].sort((a, b) => named(a).localeCompare(named(b)) || a.as_of_block - b.as_of_block)) {
     if (!series.has(named(row))) series.set(named(row), []);
     series.get(named(row)).push(row);
   }
   return series;
 }
 
+/** Stretches of time in which at least one correction was open. */
+function shaded(corrections, first, last) {
+  const found = [];
+  for (const row of corrections.filter((one) => one.kind === "correction").sort((a, b) => a.opened_time.localeCompare(b.opened_time))) {
+    const from = row.opened_time > first ? row.opened_time : first, to = row.closed_time ?? last;
+    if (from >= to) continue;
+    if (found.length && from <= found.at(-1)[1]) found.at(-1)[1] = to > found.at(-1)[1] ? to : found.at(-1)[1];
+    else found.push([from, to]);
+  }
+  return found.map(([from, to]) => [{ xAxis: from }, { xAxis: to }]);
+}
+
 function drawLeverage(element, series, corrections) {
   const all = [...series.values()].flat().map((row) => row.as_of_time).sort();
-  const shade = corrections.filter((row) => row.kind === "correction" && (row.closed_time ?? all.at(-1)) > all[0])
-    .map((row) => [{ xAxis: row.opened_time > all[0] ? row.opened_time : all[0] }, { xAxis: row.closed_time ?? all.at(-1) }]);
   draw(element, ({ colour }) => ({
     tooltip: { valueFormatter: times },
     xAxis: { type: "time" },
     yAxis: { type: "value", scale: true, axisLabel: { formatter: (n) => `${n}×` } },
     series: [...series].map(([name, rows], n) => ({
       name, type: "line", showSymbol: rows.length < 3, lineStyle: { width: 2 }, data: rows.map((row) => [row.as_of_time, row.leverage]),
-      ...(n === 0 && { markArea: { silent: true, itemStyle: { color: colour("bad"), opacity: 0.07 }, data: shade } }),
+      ...(n === 0 && { markArea: { silent: true, itemStyle: { color: colour("bad"), opacity: 0.09 }, data: shaded(corrections, all[0], all.at(-1)) } }),
     })),
   }));
 }
 
+/** Deployments have snapshots at blocks of their own: at each time, the newest row of each up to then, or stacks would not fit. */
 function drawDebt(element, series) {
+  const all = [...new Set([...series.values()].flat().map((row) => row.as_of_time))].sort();
+  const upTo = (rows) => { let at = -1; return all.map((time) => { while (at + 1 < rows.length && rows[at + 1].as_of_time <= time) at += 1; return [time, at < 0 ? 0 : Number(rows[at].debt_usd)]; }); };
   draw(element, () => ({
     tooltip: { valueFormatter: usd },
     xAxis: { type: "time" },
     yAxis: { type: "value", axisLabel: { formatter: usd } },
-    series: [...series].map(([name, rows]) => ({ name, type: "line", showSymbol: rows.length < 3, stack: "debt", areaStyle: { opacity: 0.25 }, data: rows.map((row) => [row.as_of_time, Number(row.debt_usd)]) })),
+    series: [...series].map(([name, rows]) => ({ name, type: "line", showSymbol: all.length < 3, stack: "debt", areaStyle: { opacity: 0.25 }, data: upTo(rows) })),
   }));
 }
 
 const CAUSES = [["organic_effect_usd", "borrowed − repaid", "c1"], ["price_effect_usd", "prices", "c8"], ["interest_effect_usd", "interest", "c3"], ["forced_effect_usd", "forced", "bad"]];
 
 function drawVelocity(element, moves) {
-  const rows = [...moves].reverse();
+  const grown = moves.filter((row) => row.from_block !== null); // the first window grew from nothing and would hide the rest
+  const rows = [...(grown.length ? grown : moves)].reverse();
   draw(element, ({ colour }) => ({
     tooltip: { valueFormatter: usd },
     xAxis: { type: "time" },
     yAxis: { type: "value", axisLabel: { formatter: usd } },
-    series: [
-      ...CAUSES.map(([name, label, ink]) => ({ name: label, type: "bar", stack: "causes", barMaxWidth: 14, itemStyle: { color: colour(ink) }, data: rows.map((row) => [row.as_of_time, Number(row[name])]) })),
-    ],
+    series: CAUSES.map(([name, label, ink]) => ({ name: label, type: "bar", stack: "causes", barMaxWidth: 14, itemStyle: { color: colour(ink) }, data: rows.map((row) => [row.as_of_time, Number(row[name])]) })),
   }));
 }
 
@@ -151,9 +165,9 @@ function drawDistribution(element, spread) {
   const bins = EDGES.slice(0, -1).map((low, n) => `${low}–${EDGES[n + 1]}×`);
   draw(element, () => ({
     tooltip: { valueFormatter: usd, axisPointer: { type: "shadow" } },
-    xAxis: { type: "category", data: bins },
+    xAxis: { type: "category", data: bins, axisLabel: { formatter: (name) => `${name.split("–")[0]}×`, align: "center" } },
     yAxis: { type: "value", axisLabel: { formatter: usd } },
-    series: spread.map((row) => ({ name: named(row), type: "bar", stack: "debt", barCategoryGap: "25%", data: row.bins.map(Number) })),
+    series: [...spread].sort((a, b) => named(a).localeCompare(named(b))).map((row) => ({ name: named(row), type: "bar", stack: "debt", barCategoryGap: "25%", data: row.bins.map(Number) })),
   }));
 }
 
@@ -166,7 +180,6 @@ function deploymentTable(rows, spread) {
     { name: "Leverage", number: true, title: "assets over equity of all together", value: (row) => times(row.leverage) },
     { name: "P50", number: true, title: "half of the debt is at this leverage or below", value: (row) => times(median.get(named(row))?.p50) },
     { name: "P99", number: true, title: "99 % of the debt is at this leverage or below", value: (row) => times(median.get(named(row))?.p99) },
-    { name: "Insolvent", number: true, value: (row) => count(row.n_insolvent) },
     { name: "Unpriced", number: true, value: (row) => count(row.n_unpriced) },
   ], rows, { caption: "Deployments", empty: "No lending protocol is indexed yet." });
 }

@@ -3,7 +3,7 @@
 import { get, list } from "../lib/api.js";
 import { chart, draw, tip } from "../lib/charts.js";
 import { h, label, panel, replace, table, tag, tiles } from "../lib/dom.js";
-import { address, amount, count, percent, price, ratio, usd, usdWhole } from "../lib/format.js";
+import { address, amount, count, percent, price, ratio, times, usd, usdWhole } from "../lib/format.js";
 
 const BUCKETS = ["[0,1)", "[1,1.05)", "[1.05,1.1)", "[1.1,1.25)", "[1.25,1.5)", "[1.5,2)", "[2,inf)"];
 const INK = ["bad", "c3", "c3", "c1", "c1", "c2", "c2"];
@@ -13,7 +13,8 @@ export async function show(root, { signal, query }) {
   const histogram = chart("Debt by health factor"), drops = chart("Debt that becomes liquidatable when prices fall");
   const below = h("input", { id: "hf", type: "number", min: "0.1", step: "0.05", value: query.get("health_factor_lt") ?? "1.5" });
   const least = h("input", { id: "debt", type: "number", min: "0", step: "100", value: query.get("min_debt_usd") ?? "0" });
-  const asset = h("select", { id: "asset" });
+  const asset = h("select", { id: "asset" }), protocol = h("select", { id: "protocol" }), holding = h("select", { id: "holding" });
+  const limits = h("div");
   root.append(
     h("div", { class: "title" }, h("h1", null, "Risk"), h("p", null, "Candidates: re-check on chain in the block you send in")),
     summary,
@@ -21,15 +22,17 @@ export async function show(root, { signal, query }) {
       panel("Debt by health factor", { note: "half-open intervals; below 1 the contract lets it be liquidated", size: "half" }, histogram),
       panel("What a fall makes liquidatable", { note: "all assets fall together, each position once", size: "half" }, drops),
       panel("Liquidation levels", { note: "collateral by the price at which its owners become liquidatable" },
-        h("div", { class: "controls" }, h("label", null, "Collateral", asset)), levels, levelsNote),
+        h("div", { class: "controls" }, label("Collateral", asset)), levels, levelsNote),
       panel("Borrowers, worst first", { note: "GET /v1/liquidation-risk/positions", id: "positions" },
-        h("div", { class: "controls" }, h("label", null, "Health factor below", below), h("label", null, "Debt at least, USD", least)), rows)));
+        h("div", { class: "controls" }, label("Health factor below", below), label("Debt at least, USD", least), label("Protocol", protocol), label("With asset", holding)), rows),
+      panel("Leverage allowed and used", { note: "by risk scope; usage above 1 is legal after prices moved" }, limits)));
 
-  const filters = () => ({ health_factor_lt: Number(below.value) > 0 ? below.value : null, min_debt_usd: Number(least.value) > 0 ? least.value : null });
+  let symbols = new Map();
+  const filters = () => ({ health_factor_lt: Number(below.value) > 0 ? below.value : null, min_debt_usd: Number(least.value) > 0 ? least.value : null, protocol: protocol.value, asset: holding.value });
 
   async function lookAtRows() {
     const found = await list("/liquidation-risk/positions", filters(), signal, 200);
-    replace(rows, positions(found.data), found.more && h("p", { class: "note" }, "The first 200."));
+    replace(rows, positions(found.data, symbols), found.more && h("p", { class: "note" }, "The first 200."));
   }
 
   async function lookAtLevels() {
@@ -43,27 +46,35 @@ export async function show(root, { signal, query }) {
   }
 
   async function look() {
-    const [buckets, falls, markets] = await Promise.all([
-      get("/liquidation-risk/buckets", {}, signal), get("/liquidation-risk/drops", {}, signal), list("/markets", {}, signal),
+    const [buckets, falls, markets, allowed] = await Promise.all([
+      get("/liquidation-risk/buckets", {}, signal), get("/liquidation-risk/drops", {}, signal), list("/markets", {}, signal), get("/limits", {}, signal),
     ]);
     tell(summary, buckets.data);
     drawBuckets(histogram, buckets.data);
     drawDrops(drops, falls.data);
-    const chosen = asset.value;
+    replace(limits, limitTable(allowed.data));
     const priced = new Map();
     for (const row of markets.data) {
       const token = row.collateral_asset ?? row.asset, value = row.collateral_asset ? row.collateral_price_usd : row.price_usd;
       if (value && !priced.has(token)) priced.set(token, [row.collateral_asset ? row.collateral_symbol : row.symbol, value]);
     }
     const sorted = [...priced].sort(([, a], [, b]) => Number(b[1]) - Number(a[1]));
-    replace(asset, sorted.map(([token, [symbol, value]]) => h("option", { value: token, dataset: { price: value }, selected: token === chosen }, `${symbol ?? address(token)} at ${price(value)}`)));
+    symbols = new Map(sorted.map(([token, [symbol]]) => [token, symbol ?? address(token)]));
+    options(asset, sorted.map(([token, [, value]]) => [token, `${symbols.get(token)} at ${price(value)}`, value]));
+    options(holding, [["", "any"], ...[...symbols].sort((a, b) => a[1].localeCompare(b[1]))]);
+    options(protocol, [["", "any"], ...[...new Set(buckets.data.map((row) => row.protocol))].sort().map((name) => [name, name])]);
     await Promise.all([lookAtRows(), lookAtLevels()]);
   }
-  below.addEventListener("change", lookAtRows);
-  least.addEventListener("change", lookAtRows);
+  for (const filter of [below, least, protocol, holding]) filter.addEventListener("change", lookAtRows);
   asset.addEventListener("change", lookAtLevels);
   await look();
   return { refresh: look };
+}
+
+/** Fill a select anew and leave what is chosen as it is. */
+function options(select, entries) {
+  const chosen = select.value;
+  select.replaceChildren(...entries.map(([value, text, worth]) => h("option", { value, dataset: worth ? { price: worth } : {}, selected: value === chosen }, text)));
 }
 
 const sum = (rows, name) => rows.reduce((total, row) => total + Number(row[name] ?? 0), 0);
@@ -95,7 +106,7 @@ function drawDrops(element, rows) {
   const falls = [...new Set(rows.map((row) => row.drop))].sort((a, b) => a - b);
   draw(element, () => ({
     tooltip: { valueFormatter: usd },
-    xAxis: { type: "category", data: falls.map((fall) => `−${percent(fall, 0)}`), boundaryGap: false },
+    xAxis: { type: "category", data: falls.map((fall) => (fall ? `−${percent(fall, 0)}` : "now")), boundaryGap: false },
     yAxis: { type: "value", axisLabel: { formatter: usd } },
     series: names.map((name) => ({ name, type: "line", stack: "debt", areaStyle: { opacity: 0.3 }, data: falls.map((fall) => sum(rows.filter((row) => row.drop === fall && `${row.protocol} ${row.deployment}` === name), "debt_usd")) })),
   }));
@@ -112,17 +123,34 @@ function drawLevels(element, rows, now) {
   }));
 }
 
-function positions(rows) {
+function positions(rows, symbols) {
+  const names = (tokens) => tokens.map((token) => symbols.get(token) ?? address(token)).join(", ");
   return table([
     { name: "Account", value: (row) => h("a", { class: "mono", href: `#/account/${row.account}`, title: row.account }, address(row.account)) },
     { name: "Scope", value: (row) => h("span", { title: row.market_id ?? "" }, `${row.protocol} ${row.deployment}`) },
     { name: "Health", number: true, value: (row) => tag(ratio(row.health_factor, 4), row.is_liquidatable ? "bad" : row.health_factor < 1.1 ? "warn" : "") },
     { name: "Collateral", number: true, value: (row) => usd(row.collateral_usd) },
+    { name: "of", value: (row) => names(row.collateral_assets) },
     { name: "Debt", number: true, value: (row) => usd(row.debt_usd) },
+    { name: "of", value: (row) => names(row.debt_assets) },
     { name: "Falls by", number: true, title: "Uniform fall of collateral that makes it liquidatable", value: (row) => percent(row.first_eligible_drop, 2) },
     { name: "Most repaid", number: true, value: (row) => (row.max_repay_usd ? usd(row.max_repay_usd) : null) },
     { name: "Gross profit", number: true, value: (row) => (row.est_profit_usd ? usd(row.est_profit_usd) : null) },
     { name: "", value: (row) => [row.is_toxic && tag("toxic", "bad"), row.blocked_reason && tag(row.blocked_reason, "warn")].filter(Boolean) },
     { name: "As of", number: true, title: "Block at whose end the row is exact", value: (row) => count(row.as_of_block) },
   ], rows, { caption: "Borrowers by health factor, worst first", empty: "Nobody is below that." });
+}
+
+function limitTable(rows) {
+  return table([
+    { name: "Scope", value: (row) => h("span", { title: row.market_id ?? "" }, `${row.protocol} ${row.deployment}`, row.market_id && h("span", { class: "soft mono" }, ` ${row.market_id.split(":").at(-1).slice(0, 8)}`)) },
+    { name: "Borrowers", number: true, value: (row) => count(row.n_borrowers) },
+    { name: "Over limit", number: true, value: (row) => (row.n_over_limit ? tag(count(row.n_over_limit), "warn") : "0") },
+    { name: "Leverage", number: true, title: "collateral over collateral less debt", value: (row) => times(row.assets_to_equity) },
+    { name: "Allowed", number: true, title: "1 / (1 − LTV)", value: (row) => times(row.max_leverage) },
+    { name: "Liquidated at", number: true, title: "1 / (1 − liquidation threshold)", value: (row) => times(row.liquidation_leverage) },
+    { name: "Usage", number: true, title: "leverage over its limit of each borrower, weighted by debt", value: (row) => percent(row.limit_usage, 0) },
+    { name: "Debt", number: true, value: (row) => usd(row.debt_usd) },
+    { name: "Could still borrow", number: true, title: "the lesser of what collateral, liquidity and caps leave", value: (row) => usd(row.borrow_headroom_usd) },
+  ], rows.slice(0, 40), { caption: "Leverage allowed and used", empty: "Nobody owes anything." });
 }
