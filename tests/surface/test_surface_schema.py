@@ -163,7 +163,9 @@ def ask(document: Any, session: requests.Session, names: Names, served: str, dem
                     with psycopg.connect(demo, autocommit=True) as connection:
                         connection.execute("DELETE FROM cascade_runs")
                 answer = case.call(base_url=served, session=session, timeout=40)
-                case.validate_response(answer, checks=CHECKS)
+                # of one event in a stream OpenAPI 3.1 cannot speak; tests/stream reads them
+                checks = [check for check in CHECKS if name != "stream" or check is not response_schema_conformance]
+                case.validate_response(answer, checks=checks)
                 key = str(answer.status_code)
                 count[key] = count.get(key, 0) + 1
 
