@@ -31,6 +31,7 @@ from api.routes import (
     exposure,
     history,
     leverage,
+    loops,
     markets,
     operation,
     perps,
@@ -58,7 +59,9 @@ is behind. **Exact integers and USD are strings**, ratios are numbers, what is a
 **Errors** are RFC 9457 problem documents.
 """
 
-ROUTERS = (status, markets, leverage, accounts, risk, exposure, events, perps, history, simulations, stream, operation)
+ROUTERS = (
+    status, markets, leverage, accounts, loops, risk, exposure, events, perps, history, simulations, stream, operation,
+)  # fmt: skip
 
 
 def create_app(settings: Settings) -> FastAPI:

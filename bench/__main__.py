@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from bench import adapters, backfill, cascade, exposure, floor, head, report, restart, risk
+from bench import adapters, backfill, cascade, exposure, floor, head, loops, report, restart, risk
 from bench.chain_generator import DEFAULT_CACHE, GeneratedChain, ensure
 from bench.measure import Postgres, load_average, postgres
 
-PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head", "exposure", "cascade", "risk")
+PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head", "exposure", "cascade", "risk", "loops")
 """`backfill` includes the floor and the rebuild."""
 
 
@@ -77,6 +77,8 @@ def measure(args: argparse.Namespace, server: Postgres) -> dict[str, Any]:
                 results[part] = cascade.run(passes=args.runs, seed=args.seed)
             case "risk":
                 results[part] = risk.run(server)
+            case "loops":
+                results[part] = loops.run(seed=args.seed)
             case "exposure":
                 results[part] = exposure.run(args.seed)
         print(report.terminal({part: results[part]}), flush=True)

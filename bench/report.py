@@ -73,6 +73,9 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
     if cascade := results.get("cascade"):
         what = f"cascade, {cascade['positions']:,} positions, {cascade['rounds']} rounds, {cascade['liquidations']:,} liquidations"
         yield Line(what, f"{cascade['seconds']:.2f} s", "under 5 s", cascade["seconds"] < 5)
+    if loops := results.get("loops"):
+        figure = f"{loops['seconds']:.1f} s, {loops['events_per_second']:,} events/s"
+        yield Line(f"loop detection, {loops['events']:,} events, {loops['loops']:,} loops", figure)
     if graph := results.get("exposure"):
         work = graph["owners_seconds"] + graph["system_seconds"] + graph["chains_seconds"]
         figure = f"{graph['owners_seconds']:.2f} s of each owner, {graph['system_seconds']:.2f} s of all together"

@@ -44,6 +44,7 @@ def settings(job: Job) -> ChainSettings:
         ),
         poll_seconds=job.poll_seconds,
         all_headers=False,
+        wallet_flows=False,
         double_read=job.double_read,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain as joined
 
 from indexer.errors import BadData
+from indexer.ledger import flows
 from indexer.ledger.desk import Desk, Facts
 from indexer.ledger.rows import Rows
 from indexer.source import Source
@@ -77,6 +78,8 @@ def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, appli
     while wanted := desk.token_reads():  # a vault's own answer names one more token
         about_tokens += source.metadata(wanted, part.heads)
         desk.book_tokens(about_tokens)
+    if desk.wallet_flows:
+        _transfers(part, desk, source, applied, parts)
     feeds = desk.feeds()
     priced = source.price_answers(part.first, part.last, feeds.reads(prices.within(part)))
     desk.book_prices(priced, feeds)
@@ -109,17 +112,32 @@ def _follow(
         if lacking := new.keys() - fetched:
             more = source.more(part, Watch(frozenset(lacking), desk.watch().topics))
             logs = _since(more.logs, new)
-            blocks = set(logs.block_number)
-            for header in more.headers:
-                if header.number in blocks:
-                    applied.headers.setdefault(header.number, header)
-            parts.append(logs)
+            _keep(logs, more, applied, parts)
             found.extend(desk.translate(logs))
         if early := {address: block for address, block in new.items() if block < part.first}:
             found.extend(desk.translate(_before(part, desk, source, early, applied, parts)))
         new = desk.learn(found)
         facts.extend(found)
     return facts
+
+
+def _transfers(part: Range, desk: Desk, source: Source, applied: Applied, parts: list[Logs]) -> None:
+    """Book the transfers of the tokens that the protocol names, of those named in this range from their block on."""
+    asked = part.watch.addresses if flows.TRANSFER in part.watch.topics else frozenset()
+    lacking = {token: block for token, block in desk.learn_tokens().items() if token not in asked}
+    if lacking:
+        more = source.more(part, Watch(frozenset(lacking), frozenset({flows.TRANSFER})))
+        _keep(_since(more.logs, lacking), more, applied, parts)
+    desk.book_transfers(parts)
+
+
+def _keep(logs: Logs, more: Range, applied: Applied, parts: list[Logs]) -> None:
+    """Keep logs that were fetched besides, and the headers of their blocks."""
+    blocks = set(logs.block_number)
+    for header in more.headers:
+        if header.number in blocks:
+            applied.headers.setdefault(header.number, header)
+    parts.append(logs)
 
 
 def _before(
@@ -129,11 +147,7 @@ def _before(
     watch = Watch(frozenset(early), desk.watch().topics)
     more = source.more(Range(min(early.values()), part.first - 1, Logs(), (), part.heads, watch), watch)
     logs = _since(more.logs, early)
-    blocks = set(logs.block_number)
-    for header in more.headers:
-        if header.number in blocks:
-            applied.headers.setdefault(header.number, header)
-    parts.append(logs)
+    _keep(logs, more, applied, parts)
     applied.past = applied.past or len(logs) > 0
     return logs
 

@@ -57,6 +57,7 @@ class ChainBooks:
         database_url: str,
         source: Source,
         reindex: Collection[str] = (),
+        wallet_flows: bool = False,
     ) -> None:
         self.chain = chain
         self.covered = covered
@@ -67,6 +68,8 @@ class ChainBooks:
         self.cursors: dict[str, CursorRow] = {}
         self._url = database_url
         self._reindex = frozenset(reindex)
+        self._wallet_flows = wallet_flows
+        self._flowing: dict[str, bool] = {}
         self._prices = PriceBlocks(chain.price_interval_blocks)
         self._interval = {"1d": 86_400, "1h": 3_600}[chain.snapshot_interval]
         self._highest = -1
@@ -118,6 +121,7 @@ class ChainBooks:
             for slug in self._reindex & self.cursors.keys():
                 self.writer.forget(slug, rows=True)
                 del self.cursors[slug]
+            self._flowing = reader.wallet_flows(self._writing, chain_id)  # what began without stays without
             known = {row[0] for row in self._writing.execute("SELECT deployment_key FROM deployment")}
             for slug, covered in self.covered.items():
                 protocol = covered.protocol
@@ -157,7 +161,8 @@ class ChainBooks:
     def _new_desk(self, slug: str) -> Desk:
         protocol = self.covered[slug].protocol
         load = reader.position_loader(lambda: self._loading, self.chain.chain_id)
-        return Desk(protocol, Book(self.chain.chain_id, slug, protocol.project, load))
+        flowing = protocol.kind == "lending" and self._flowing.get(slug, self._wallet_flows)
+        return Desk(protocol, Book(self.chain.chain_id, slug, protocol.project, load), wallet_flows=flowing)
 
     def _load(self, slug: str) -> Desk:
         """Return a desk as the tables have it."""

@@ -114,6 +114,8 @@ class ChainSettings(_Model):
     """Blocks under the head that count as final, for chains without a `finalized` tag."""
     all_headers: bool | None = None
     """Keep the header of every block, also of those without a log. None: where there are at most 200,000 to fetch."""
+    wallet_flows: bool | None = None
+    """Keep the Transfer logs of the tokens that markets name. None: on chains of at most 200,000 blocks and recordings."""
     double_read: bool = True
     """Read the logs of finalized ranges twice before they count; off where requests are dear and the node is trusted."""
     prefetch: Annotated[int, Field(ge=1, le=64)] = 8

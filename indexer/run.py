@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +80,8 @@ def follow_chain(
         while True:
             books: ChainBooks | None = None
             try:
-                with ChainBooks(chain, covered, database_url, source, reindex) as books:
+                flows = _wallet_flows(chain, node, covered)
+                with ChainBooks(chain, covered, database_url, source, reindex, flows) as books:
                     reindex = ()
                     books.resume_stopped()
                     _run(chain, books, node, to, progress, stop)
@@ -162,6 +163,15 @@ def _all_headers(chain: ChainSettings, node: Node, group: Group) -> bool:
     if chain.all_headers is not None:
         return chain.all_headers
     return isinstance(node, ReplayNode) or node.heads().latest - group.after <= FEW_BLOCKS
+
+
+def _wallet_flows(chain: ChainSettings, node: Node, covered: Mapping[str, catalog.Covered]) -> bool:
+    """Watch the transfers of tokens where the setting says so, or where it costs next to nothing."""
+    if chain.wallet_flows is not None:
+        return chain.wallet_flows
+    if isinstance(node, ReplayNode):
+        return True
+    return node.heads().latest - min(one.start_block for one in covered.values()) <= FEW_BLOCKS
 
 
 def _plan(most: int | None) -> Plan:

@@ -22,7 +22,7 @@ BLOCK = 21_525_890
 
 MethodOf = Annotated[
     Method,
-    Query(description="How debt edges are found: `events` from open loop links, `state` from balances.", examples=["state"]),
+    Query(description="How debt edges are found: `events` from open loop links, `state` from balances.", examples=["events"]),
 ]  # fmt: skip
 MinUsd = Annotated[
     Decimal,
@@ -30,7 +30,7 @@ MinUsd = Annotated[
 ]  # fmt: skip
 
 EDGE = {
-    "method": "state", "src": "aave_v3", "dst": "morpho_blue", "edge_kind": "debt", "value_usd": "100", "n_owners": 3,
+    "method": "events", "src": "aave_v3", "dst": "morpho_blue", "edge_kind": "debt", "value_usd": "100", "n_owners": 3,
     "n_unpriced": 0, "as_of_block": BLOCK,
 }  # fmt: skip
 
@@ -46,7 +46,7 @@ def exposure_graph(
     connection: Connection,
     at: AsOfList,
     page: Annotated[Page, Depends(page_of(queries.exposure.GRAPH_KEY))],
-    method: MethodOf = "state",
+    method: MethodOf = "events",
     edge_kind: Annotated[EdgeKind | None, Query(description="Only edges of this kind.", examples=["debt"])] = None,
     min_usd: MinUsd = Decimal(0),
 ) -> Answer:
@@ -58,7 +58,7 @@ def exposure_graph(
 
 
 CYCLE = {
-    "method": "state", "scope": "owner", "owner_id": OWNER, "form": "cycle", "nodes": ["aave_v3", "morpho_blue"],
+    "method": "events", "scope": "owner", "owner_id": OWNER, "form": "cycle", "nodes": ["aave_v3", "morpho_blue"],
     "length": 2, "size_usd": "70", "rank": 1, "as_of_block": BLOCK,
 }  # fmt: skip
 
@@ -74,7 +74,7 @@ def exposure_cycles(
     connection: Connection,
     at: AsOfList,
     page: Annotated[Page, Depends(page_of(queries.exposure.CYCLES_KEY))],
-    method: MethodOf = "state",
+    method: MethodOf = "events",
     scope: Annotated[
         Literal["owner", "system"],
         Query(description="owner: each owner's own graph; system: all owners together.", examples=["owner"]),
@@ -98,7 +98,7 @@ def exposure_cycles(
 
 
 SUMMARY = {
-    "method": "state", "loop_exposure_usd": "100", "gross_circulation_usd": "230", "system_loop_exposure_usd": "100",
+    "method": "events", "loop_exposure_usd": "100", "gross_circulation_usd": "230", "system_loop_exposure_usd": "100",
     "chain_depth": 2, "n_cycles": 2, "n_loop_owners": 1, "n_owners": 3,
     "exposure_by_protocol": [
         {"protocol": "aave_v3", "exposure_usd": "100"}, {"protocol": "compound_v3", "exposure_usd": "30"},
@@ -114,7 +114,7 @@ SUMMARY = {
     responses=documented(example_single(SUMMARY), known=True),
 )
 def exposure_summary(
-    connection: Connection, at: AsOf, method: MethodOf = "state", min_usd: MinUsd = Decimal(0)
+    connection: Connection, at: AsOf, method: MethodOf = "events", min_usd: MinUsd = Decimal(0)
 ) -> Answer:
     """The headline is `loop_exposure_usd`; `gross_circulation_usd` counts a dollar as often as it is pledged on."""
     return single(queries.exposure.summary(connection, at, method=method, min_usd=min_usd), at)
@@ -123,13 +123,13 @@ def exposure_summary(
 EXPOSURE = {
     "account": OWNER, "owner_id": OWNER, "accounts": [OWNER],
     "edges": [{
-        "method": "state", "src": "aave_v3", "dst": "morpho_blue", "src_market": "aave_v3:ethereum_core",
+        "method": "events", "src": "aave_v3", "dst": "morpho_blue", "src_market": "aave_v3:ethereum_core",
         "dst_market": "morpho_blue:1:0x64d65c9a2d91c36d56fbc42d69e979335320169b3df63bf92789e2c8883fcc64",
         "edge_kind": "debt", "token": "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", "symbol": "USDC", "value_usd": "100",
         "changed_block": 21_525_000,
     }],
     "cycles": [{
-        "method": "state", "form": "chain", "rank": 1, "nodes": ["aave_v3", "morpho_blue"], "length": 2, "size_usd": "100",
+        "method": "events", "form": "chain", "rank": 1, "nodes": ["aave_v3", "morpho_blue"], "length": 2, "size_usd": "100",
     }],
     "lookthrough": {
         "status": "ok", "assets_usd": "600", "debt_usd": "500", "gross_assets_usd": "200", "gross_debt_usd": "100",

@@ -16,6 +16,7 @@ from operator import itemgetter
 from indexer.decode import abi, words
 from indexer.decode.router import Router, layouts_by_topic
 from indexer.errors import BadData
+from indexer.ledger import flows
 from indexer.ledger.book import Book
 from indexer.ledger.fold import EndOfBlock, action_rows, fold, perp_action_rows, touched
 from indexer.ledger.rows import Rows
@@ -85,9 +86,11 @@ class FeedPeriods:
 class Desk:
     """One protocol on one chain: its router, its handlers and its book."""
 
-    def __init__(self, protocol: Protocol, book: Book) -> None:
+    def __init__(self, protocol: Protocol, book: Book, *, wallet_flows: bool = False) -> None:
         self.protocol = protocol
+        self.wallet_flows = wallet_flows
         self.book = book
+        self._flowing: dict[Address, int] = {}
         self._before: tuple[dict[MarketRef, Listing], dict[tuple[int, str, str], int | str | None]] = ({}, {})
         self.pending: Sequence[tuple[int, Address]] = ()
         """Balance changes before the next range of accounts that are wallets, not watched yet: (block, account)."""
@@ -101,6 +104,7 @@ class Desk:
                 )
                 for contract in protocol.contracts
             }
+            | {flows.WALLET_TOKEN: {}}
         )
 
     # ------------------------------------------------------------------------------------------------- opening
@@ -134,7 +138,8 @@ class Desk:
 
     def watch(self) -> Watch:
         """Return what this desk needs from the node."""
-        return Watch(frozenset(self.router.contracts), self.router.topics())
+        topics = self.router.topics()
+        return Watch(frozenset(self.router.contracts), topics | {flows.TRANSFER} if self.wallet_flows else topics)
 
     # ------------------------------------------------------------------------------------------------ each step
 
@@ -210,7 +215,7 @@ class Desk:
 
         Raises  BadData, located; the book is then useless and must be loaded anew
         """
-        self.book.answers = {(a.read.block_number, a.read.to, a.read.data): a.result for a in answers}
+        self.book.answers = {(block, to, data): result for (block, to, data, _), result in answers}
         self.book.timestamps = timestamps
         self._before = dict(self.book.listings), dict(self.book.params)
         self.book.prefetch(touched(self.book, facts.changes))
@@ -219,15 +224,14 @@ class Desk:
         self.book.rows["perp_action"].extend(perp_action_rows(self.book, facts.perp_actions))
 
     def _told(self, answers: Sequence[Answer]) -> list[EndOfBlock]:
-        rules, watched = self.protocol.read_rules, self.router.contracts
-        return [
-            (answer.read.block_number, rules[answer.read.data[:10]], (answer.read.to, answer.read.data, answer.result))
-            for answer in answers
-            if answer.result is not None
-            and answer.read.data[:10] in rules
-            and answer.read.to in watched
-            and answer.read.block_number in self.book.timestamps
-        ]
+        rules, watched, stamps = self.protocol.read_rules, self.router.contracts, self.book.timestamps
+        found: list[EndOfBlock] = []
+        for answer in answers:
+            (block, to, data, _), result = answer
+            rule = rules.get(data[:10])
+            if rule is not None and result is not None and to in watched and block in stamps:
+                found.append((block, rule, (to, data, result)))
+        return found
 
     # --------------------------------------------------------------------------------------------------- tokens
 
@@ -259,6 +263,27 @@ class Desk:
                 symbol, decimals, kind = NATIVE_SYMBOLS.get(self.book.chain_id), 18, "plain"
             self.book.known_tokens[token] = decimals
             self.book.rows["token"].append((token, block, symbol, decimals, kind, issuer, underlying))
+
+    # --------------------------------------------------------------------------------------------- wallet flows
+
+    def learn_tokens(self) -> dict[Address, int]:
+        """Watch the tokens noted in this step. Returns those whose logs nobody has fetched, with the block from which on."""
+        self._flowing = flows.watched_tokens(self.book.rows["token"])
+        deployment = min(self.book.deployments.values(), key=lambda one: (one.start_block, one.key), default=None)
+        lacking: dict[Address, int] = {}
+        if deployment is None:
+            return lacking
+        for token, block in self._flowing.items():
+            if token not in self.router.contracts:
+                lacking[token] = block
+            self.watch_contract(deployment, token, flows.WALLET_TOKEN, block, -1)
+        return lacking
+
+    def book_transfers(self, parts: Iterable[Logs]) -> None:
+        """Turn the Transfer logs of watched tokens into rows of `token_transfer`."""
+        kinds = self.router.contracts.items()
+        since = {address: self._flowing.get(address, 0) for address, kind in kinds if flows.WALLET_TOKEN in kind}
+        self.book.rows["token_transfer"].extend(flows.transfer_rows(parts, since))
 
     # --------------------------------------------------------------------------------------------------- prices
 

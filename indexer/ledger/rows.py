@@ -44,6 +44,9 @@ COLUMNS: Final = {
     "token_rate": ("token", "underlying", "block_number", "log_index", "numerator_raw", "denominator_raw"),
     "wallet_owner": ("wallet", "owner", "from_block", "log_index", "leg", "deployment_key", "is_owner", "block_number"),
     "wallet_state": ("wallet", "from_block", "log_index", "deployment_key", "kind", "threshold", "block_number"),
+    "token_transfer": (
+        "block_number", "log_index", "tx_index", "tx_hash", "token", "from_address", "to_address", "amount_raw",
+    ),
     "node_read": ("block_number", "address", "calldata", "result", "reason"),
 }  # fmt: skip
 """Columns of each derived table, less chain_id, in the order of the tuples."""

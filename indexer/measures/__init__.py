@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import sql
 
-from indexer.measures import accounts, exposure, hours, leverage, markets, perps, risk, stream, velocity
+from indexer.measures import accounts, exposure, hours, leverage, loops, markets, perps, risk, stream, velocity
 from indexer.store.writer import StepRows
 
 Connection = psycopg.Connection[Any]
@@ -58,13 +58,17 @@ class Committed:
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
     accounts.at_interval, markets.at_interval, leverage.at_interval, velocity.at_interval, exposure.at_interval,
     perps.at_interval,
+    loops.at_interval,
 )  # fmt: skip
 """In order: a later one may read what an earlier one wrote."""
+
+BEFORE: tuple[Callable[[Connection, Committed], None], ...] = (loops.at_step,)
+"""As AT_STEP, but ahead of the intervals: their rows are keyed by block and history reads them as of its own block."""
 
 AT_STEP: tuple[Callable[[Connection, Committed], None], ...] = (hours.at_step, risk.at_step, stream.at_step)
 """In order; `stream` last, which tells what the others have written."""
 
-UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo, risk.undo)
+UNDO: tuple[Callable[[Connection, int, int], None], ...] = (hours.undo, loops.undo, risk.undo)
 """Called with (connection, chain_id, ancestor) before rows above `ancestor` are computed anew, for tables that are not
 keyed by block or bucket."""
 
@@ -80,6 +84,8 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
         done = Committed(chain_id, step.first, last, moved, at_head, reorg)
+        for follow in BEFORE:
+            follow(connection, done)
         intervals = _due(connection, done, interval)
         if intervals:
             _plan(connection, len(intervals))
@@ -141,7 +147,7 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
         """
         WITH emitter AS (
             SELECT DISTINCT c.address, c.protocol FROM contract c JOIN cursor p USING (chain_id, protocol)
-            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s
+            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s AND c.kind <> 'WalletToken'
         )
         SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
         FROM block b

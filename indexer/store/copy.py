@@ -53,8 +53,8 @@ def _escape(value: str) -> str:
 
 BYTES: Final = frozenset({
     "account", "address", "asset", "block_hash", "borrower", "calldata", "collateral_asset", "contract", "debt_token",
-    "depositor", "feed", "liquidator", "on_behalf_of", "oracle", "owner", "parent_hash", "recipient", "repayer", "result",
-    "supply_token", "token", "trader", "tx_hash", "underlying", "wallet",
+    "depositor", "feed", "from_address", "liquidator", "on_behalf_of", "oracle", "owner", "parent_hash", "recipient",
+    "repayer", "result", "supply_token", "to_address", "token", "trader", "tx_hash", "underlying", "wallet",
 })  # fmt: skip
 TEXT: Final = frozenset({
     "accounting", "action", "asset_group", "issuer_project", "kind", "market_id", "name", "protocol", "qualifier", "quote", "rate_rule",

@@ -9,6 +9,7 @@ import psycopg
 
 from indexer.ledger.book import LoadPositions, PositionKey
 from indexer.ledger.desk import Desk
+from indexer.ledger.flows import WALLET_TOKEN
 from indexer.protocol import Deployment, Listing, MarketBooks, PositionState
 from indexer.store.writer import CursorRow
 from indexer.types import Answer, BlockRef, Header, Logs, Read, Watch
@@ -38,6 +39,22 @@ def cursors(connection: Connection, chain_id: int) -> dict[str, CursorRow]:
         (chain_id,),
     )
     return {row[0]: CursorRow(row[0], row[1], row[2], hexed(row[3]), row[4], row[5]) for row in found}
+
+
+def wallet_flows(connection: Connection, chain_id: int) -> dict[str, bool]:
+    """Return for each protocol that has listed a market whether the transfers of its tokens are watched."""
+    found = connection.execute(
+        """
+        SELECT c.protocol, EXISTS (
+            SELECT FROM contract t WHERE t.chain_id = c.chain_id AND t.protocol = c.protocol AND t.kind = %s)
+        FROM cursor c
+        WHERE c.chain_id = %s AND EXISTS (
+            SELECT FROM market m JOIN deployment d USING (chain_id, deployment_key)
+            WHERE m.chain_id = c.chain_id AND d.protocol = c.protocol)
+        """,
+        (WALLET_TOKEN, chain_id),
+    )
+    return dict(found.fetchall())
 
 
 def recent_blocks(connection: Connection, chain_id: int, first: int, last: int) -> list[BlockRef]:

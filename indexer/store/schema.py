@@ -16,6 +16,7 @@ from indexer.store import (
     schema_exposure,
     schema_history,
     schema_links,
+    schema_loops,
     schema_perps,
     schema_risk,
     schema_stream,
@@ -345,7 +346,7 @@ protocol_leverage_snapshot = Table(
 )  # fmt: skip
 
 BY_BUCKET: tuple[Table, ...] = (
-    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, *schema_history.TABLES, schema_perps.perp_market_snapshot,
+    protocol_leverage_snapshot, *schema_exposure.EXPOSURE_HISTORY, *schema_history.TABLES, schema_loops.dfc_snapshot, schema_perps.perp_market_snapshot,
 )  # fmt: skip
 """History by interval. Their rows are deleted by block, and by bucket when their interval is open again."""
 
@@ -354,7 +355,7 @@ TRUTH = (block, raw_log, node_read)
 
 BY_BLOCK = (
     block, raw_log, node_read, contract, token, market, market_state, param, price, position_change,
-    account_setting, action, perp_action, *schema_cascade.CASCADES, *schema_links.BY_BLOCK, *schema_perps.HOURLY, *BY_BUCKET,
+    account_setting, action, perp_action, *schema_cascade.CASCADES, *schema_links.BY_BLOCK, schema_loops.token_transfer, schema_loops.loop_link, schema_loops.collateral_tag, *schema_perps.HOURLY, *BY_BUCKET,
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 

@@ -60,10 +60,14 @@ SELECT d.protocol,
        (SELECT count(*) FROM market m WHERE m.chain_id = d.chain_id AND m.deployment_key = ANY (d.keys)) AS markets,
        (SELECT count(DISTINCT p.account) FROM position p JOIN market m USING (chain_id, market_key)
         WHERE p.chain_id = d.chain_id AND m.deployment_key = ANY (d.keys) AND p.shares_raw > 0) AS accounts,
-       count(a.*) AS actions,
-       count(a.*) FILTER (WHERE a.transaction_type = 'liquidation') AS liquidations
+       count(a.deployment_key) AS actions,
+       count(a.deployment_key) FILTER (WHERE a.is_liquidation) AS liquidations
 FROM (SELECT chain_id, protocol, array_agg(deployment_key) AS keys FROM deployment GROUP BY chain_id, protocol) d
-LEFT JOIN action a ON a.chain_id = d.chain_id AND a.deployment_key = ANY (d.keys)
+LEFT JOIN (
+    SELECT chain_id, deployment_key, transaction_type = 'liquidation' AS is_liquidation FROM action
+    UNION ALL
+    SELECT chain_id, deployment_key, is_liquidation FROM perp_action
+) a ON a.chain_id = d.chain_id AND a.deployment_key = ANY (d.keys)
 WHERE d.chain_id = %s
 GROUP BY d.chain_id, d.protocol, d.keys ORDER BY d.protocol
 """

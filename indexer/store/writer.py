@@ -21,10 +21,10 @@ LOG_COLUMNS = ("block_number", "log_index", "tx_index", "tx_hash", "address", "t
 BLOCK_COLUMNS = ("block_number", "block_hash", "parent_hash", "block_timestamp")
 
 UPSERTED = (
-    "price", "node_read", "contract", "param", "account_setting", "market", "token_link", "token_rate", "wallet_owner",
-    "wallet_state",
+    "price", "node_read", "contract", "param", "account_setting", "market", "token_link", "token_rate", "token_transfer",
+    "wallet_owner", "wallet_state",
 )  # fmt: skip
-"""Small tables whose rows may be there already (a shared oracle, a protocol added later): the first row stays."""
+"""Tables whose rows may be there already (a shared oracle or token, a protocol added later): the first row stays."""
 
 
 @dataclass(frozen=True, slots=True)

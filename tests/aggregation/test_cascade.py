@@ -258,11 +258,24 @@ def test_nothing_appears_or_vanishes(accounts: list[tuple[str, float, float, flo
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ACCOUNT, min_size=1, max_size=12), st.floats(0, 0.6), st.floats(0, 0.3), st.floats(1e5, 1e8))
 def test_a_deeper_shock_never_liquidates_less(accounts: list[tuple[str, float, float, float, float]], fall: float, more: float, depth: float) -> None:  # fmt: skip
-    """Where a liquidation takes any amount: debt closed (repaid or bad) by account grows, and prices end lower."""
+    """Any amount at once: without impact debt closed (repaid or bad) by account grows; with it, the first round does.
+
+    Later rounds need not: who falls a round earlier sells less collateral, at a better price (the test below).
+    """
     legs = world([(p, e, u, t, 0.0) for p, e, u, t, _ in accounts], one="morpho_blue")
-    shallow, deep = (run(legs, each, depth={"WETH": depth}) for each in (fall, fall + more))
+    shallow, deep = (run(legs, each, depth={}) for each in (fall, fall + more))
     assert ((deep.repaid + deep.bad) - (shallow.repaid + shallow.bad) >= -1e-6).all()
-    assert deep.final[0] <= shallow.final[0] * (1 + 1e-12)
+    first = [run(legs, each, depth={"WETH": depth}, max_rounds=1) for each in (fall, fall + more)]
+    assert ((first[1].repaid + first[1].bad) - (first[0].repaid + first[0].bad) >= -1e-6).all()
+
+
+def test_a_deeper_shock_may_end_a_little_higher() -> None:
+    """B falls with A when the shock is deep, and after A's sale when it is not: then at a lower price, for more ether."""
+    legs = legs_of([*simple("a", 100, 150_000, 0.86), *simple("b", 100, 136_000, 0.80)])
+    shallow, deep = run(legs, 0.149, depth={"WETH": 1e6}), run(legs, 0.151, depth={"WETH": 1e6})
+    assert [int(each.liquidated.sum()) for each in shallow.rounds] == [1, 1]
+    assert [int(each.liquidated.sum()) for each in deep.rounds] == [2]
+    assert deep.seized.sum() < shallow.seized.sum() and deep.final[0] > shallow.final[0]
 
 
 @settings(max_examples=40, deadline=None)

@@ -23,6 +23,7 @@ from tests.fakenode import FakeBlock, FakeChain, FakeNode
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 EMPTY_SECONDS = 12
+PROTOCOLS = ("aave_v3", "morpho_blue")
 
 Keep = Callable[[dict[str, Any]], bool]
 
@@ -143,7 +144,11 @@ def serve(chain: FakeChain, **options: Any) -> FakeNode:
 
 
 def settings(*nodes: FakeNode | str, **changes: Any) -> ChainSettings:
-    """How the demo's chain is indexed from nodes: small ranges, quick polls, a price at every block."""
+    """How the demo's chain is indexed from nodes: small ranges, quick polls, a price at every block.
+
+    Two of its four protocols: one after the other, and on branches with the logs of one only, is told of these two.
+    """
     rpc = tuple(node if isinstance(node, str) else node.url for node in nodes)
     options = {"poll_seconds": 0.01, "max_block_range": 16, "price_interval_blocks": 1, **changes}
+    options.setdefault("protocols", PROTOCOLS)
     return load(DEMO / "leverage.toml").chain["demo"].model_copy(update={"rpc": rpc, **options})

@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--blocks", type=int, default=300, help="turns of the scenario, about one block each")
     run.add_argument("--aave", choices=["3.0.2", "3.6", "none"], default="3.6")
     run.add_argument("--no-morpho", action="store_true")
+    run.add_argument("--no-aave-v2", action="store_true")
+    run.add_argument("--no-perp", action="store_true")
     run.add_argument("--out", type=Path, required=True)
     demo = commands.add_parser("demo", help="make the demo recording again")
     demo.add_argument("--out", type=Path, default=REPOSITORY / "demo")
@@ -44,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _record(told: argparse.Namespace) -> None:
     aave = None if told.aave == "none" else told.aave
-    with LocalChain(aave=aave, morpho=not told.no_morpho, seed=told.seed) as chain:
+    more = {"aave_v2": not told.no_aave_v2, "perp": not told.no_perp}
+    with LocalChain(aave=aave, morpho=not told.no_morpho, seed=told.seed, **more) as chain:
         scenario = Scenario(chain, told.seed)
         scenario.setup()
         scenario.steps(told.blocks)

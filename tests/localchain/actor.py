@@ -46,3 +46,8 @@ def rest(actor: Actor, blocks: int) -> Plan:
     """Blocks in which the account waits (steps without transactions)."""
     for _ in range(blocks):
         yield Step(actor.account, ())
+
+
+def pause(actor: Actor, blocks: int) -> Plan:
+    """The same for newcomers, whose waiting is counted in blocks of the chain."""
+    yield Step(actor.account, (), amount=str(blocks))

@@ -50,25 +50,73 @@ AAVE_36_SOURCES = (
     "misc/DefaultReserveInterestRateStrategyV2.sol",
     "mocks/oracle/PriceOracle.sol",
 )
-AAVE_302_ARTIFACTS = (
-    "protocol/libraries/logic/BorrowLogic",
-    "protocol/libraries/logic/SupplyLogic",
-    "protocol/libraries/logic/EModeLogic",
-    "protocol/libraries/logic/BridgeLogic",
-    "protocol/libraries/logic/PoolLogic",
-    "protocol/libraries/logic/LiquidationLogic",
-    "protocol/libraries/logic/ConfiguratorLogic",
-    "protocol/libraries/logic/FlashLoanLogic",
-    "protocol/configuration/PoolAddressesProvider",
-    "protocol/configuration/ACLManager",
-    "protocol/pool/Pool",
-    "protocol/pool/PoolConfigurator",
-    "protocol/pool/DefaultReserveInterestRateStrategy",
-    "protocol/tokenization/AToken",
-    "protocol/tokenization/StableDebtToken",
-    "protocol/tokenization/VariableDebtToken",
-    "mocks/oracle/PriceOracle",
-)
+# Groups that their packages ship compiled, as Hardhat artifacts with byte offsets for linking: package and sources.
+SHIPPED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "aave-3.0.2": (
+        "@aave/core-v3",
+        (
+            "protocol/libraries/logic/BorrowLogic",
+            "protocol/libraries/logic/SupplyLogic",
+            "protocol/libraries/logic/EModeLogic",
+            "protocol/libraries/logic/BridgeLogic",
+            "protocol/libraries/logic/PoolLogic",
+            "protocol/libraries/logic/LiquidationLogic",
+            "protocol/libraries/logic/ConfiguratorLogic",
+            "protocol/libraries/logic/FlashLoanLogic",
+            "protocol/configuration/PoolAddressesProvider",
+            "protocol/configuration/ACLManager",
+            "protocol/pool/Pool",
+            "protocol/pool/PoolConfigurator",
+            "protocol/pool/DefaultReserveInterestRateStrategy",
+            "protocol/tokenization/AToken",
+            "protocol/tokenization/StableDebtToken",
+            "protocol/tokenization/VariableDebtToken",
+            "mocks/oracle/PriceOracle",
+        ),
+    ),
+    "aave-2": (
+        "@aave/protocol-v2",
+        (
+            "protocol/libraries/logic/GenericLogic",
+            "protocol/libraries/logic/ReserveLogic",
+            "protocol/libraries/logic/ValidationLogic",
+            "protocol/configuration/LendingPoolAddressesProvider",
+            "protocol/lendingpool/LendingPool",
+            "protocol/lendingpool/LendingPoolConfigurator",
+            "protocol/lendingpool/LendingPoolCollateralManager",
+            "protocol/lendingpool/DefaultReserveInterestRateStrategy",
+            "protocol/tokenization/AToken",
+            "protocol/tokenization/StableDebtToken",
+            "protocol/tokenization/VariableDebtToken",
+            "misc/AaveOracle",
+            "mocks/oracle/PriceOracle",
+            "mocks/oracle/LendingRateOracle",
+        ),
+    ),
+    "perp-2": (
+        "@perp/curie-contract",
+        (
+            "ClearingHouseConfig",
+            "MarketRegistry",
+            "OrderBook",
+            "AccountBalance",
+            "Exchange",
+            "InsuranceFund",
+            "Vault",
+            "CollateralManager",
+            "ClearingHouse",
+            "BaseToken",
+            "QuoteToken",
+        ),
+    ),
+    "uniswap-3": (
+        "@uniswap/v3-core",
+        (
+            "UniswapV3Factory",
+            "UniswapV3Pool",
+        ),
+    ),
+}
 # Recipes of the groups that are compiled: solc, settings, entry points, and where source names live.
 GROUPS: dict[str, dict[str, Any]] = {
     "aave-3.6": {
@@ -196,12 +244,13 @@ def _compile(group: str) -> dict[str, Artifact]:
     return {name: Artifact(name, one["abi"], one["bytecode"], one["linkReferences"]) for name, one in made.items()}
 
 
-def _shipped() -> dict[str, Artifact]:
-    """Aave v3.0.2 as its package ships it: Hardhat artifacts with byte offsets for linking."""
-    root = packages() / "@aave" / "core-v3" / "artifacts" / "contracts"
+def _shipped(group: str) -> dict[str, Artifact]:
+    """A group as its package ships it."""
+    package, paths = SHIPPED[group]
+    root = packages() / package / "artifacts" / "contracts"
     found = {}
-    for path in AAVE_302_ARTIFACTS:
-        name = path.rsplit("/", 1)[1]
+    for path in paths:
+        name = path.rsplit("/", 1)[-1]
         one = json.loads((root / f"{path}.sol" / f"{name}.json").read_text())
         found[name] = Artifact(name, one["abi"], one["bytecode"], one["linkReferences"])
     return found
@@ -209,5 +258,5 @@ def _shipped() -> dict[str, Artifact]:
 
 @cache
 def artifacts(group: str) -> dict[str, Artifact]:
-    """Every contract of a group by name: `aave-3.0.2`, `aave-3.6`, `morpho` or `helpers`."""
-    return _shipped() if group == "aave-3.0.2" else _compile(group)
+    """Every contract of a group by name: one of `SHIPPED`, or one of `GROUPS`, which are compiled."""
+    return _shipped(group) if group in SHIPPED else _compile(group)

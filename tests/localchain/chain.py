@@ -7,7 +7,8 @@ with LocalChain(aave="3.6", morpho=True, seed=7) as chain:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from .contract import Contract, created_address
 AaveVersion = Literal["3.0.2", "3.6"]
 TX_GAS = 15_000_000
 ZERO = "0x" + "0" * 40
+NEWCOMERS = 48  # accounts of Aave v2 and the perp venue; apart, so that the older protocols keep their addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,27 @@ class Reserve:
     a_token: str
     debt_token: str
     borrowable: bool
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class OldReserve:
+    """One asset listed in Aave v2; its contracts are in the book as `v2_aToken_WETH` and so on."""
+
+    symbol: str
+    asset: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerpMarket:
+    """One base token of the perp venue, traded against vUSD; `follows` is the plain token that its index price is of."""
+
+    name: str
+    base: str
+    pool: str
+    feed: str
+    follows: str
     created: int
 
 
@@ -71,11 +94,16 @@ class LocalChain:
         seed: int = 0,
         accounts: int = 80,
         lifetime: int = 1800,
+        aave_v2: bool = False,
+        perp: bool = False,
     ) -> None:
         self.aave_version, self.has_morpho, self.seed = aave, morpho, seed
-        for group in filter(None, (f"aave-{aave}" if aave else "", "morpho" if morpho else "", "helpers")):
+        self.has_aave_v2, self.has_perp = aave_v2, perp
+        wanted = {f"aave-{aave}": aave, "morpho": morpho, "helpers": True}
+        wanted |= {"aave-2": aave_v2, "perp-2": perp, "uniswap-3": perp}
+        for group in (name for name, there in wanted.items() if there):
             artifacts(group)
-        self.node = Anvil(seed=seed, accounts=accounts, lifetime=lifetime)
+        self.node = Anvil(seed=seed, accounts=accounts + NEWCOMERS, lifetime=lifetime)
         self.rpc = self.node.rpc
         self.rpc_url = self.rpc.url
         self.clock = Clock()
@@ -84,9 +112,13 @@ class LocalChain:
         self.book: dict[str, Contract] = {}
         self.reserves: dict[str, Reserve] = {}
         self.markets: dict[str, Market] = {}
+        self.old_reserves: dict[str, OldReserve] = {}
+        self.perp_markets: dict[str, PerpMarket] = {}
         self._nonces: dict[str, int] = defaultdict(int)
         try:
-            self.accounts: list[str] = [one.lower() for one in self.rpc.call("eth_accounts")]
+            everyone: list[str] = [one.lower() for one in self.rpc.call("eth_accounts")]
+            self.accounts, self.newcomers = everyone[:accounts], everyone[accounts:]
+            self.deployer = self.admin
             self._deploy_all()
         except BaseException:
             self.node.stop()
@@ -99,7 +131,7 @@ class LocalChain:
 
     @property
     def admin(self) -> str:
-        """Deployer, owner and admin of everything."""
+        """Deployer, owner and admin of everything but Aave v2 and the perp venue."""
         return self.accounts[0]
 
     @property
@@ -125,7 +157,7 @@ class LocalChain:
         return self.send(sender, contract.address, contract(function, *arguments))
 
     def deploy(self, name: str, artifact: Artifact, types: Sequence[str] = (), *arguments: Any) -> str:
-        """Creates a contract from the admin, linking libraries by name; known as `name` from now on."""
+        """Creates a contract from the deployer, linking libraries by name; known as `name` from now on."""
         from eth_abi.abi import encode
 
         code = artifact.bytecode[2:]
@@ -134,9 +166,22 @@ class LocalChain:
                 for place in places:
                     at = place["start"] * 2
                     code = code[:at] + self.contracts[library][2:] + code[at + 40 :]
-        address = created_address(self.admin, self._nonces[self.admin])
-        self.send(self.admin, None, "0x" + code + encode(types, arguments).hex())
+        address = created_address(self.deployer, self._nonces[self.deployer])
+        self.send(self.deployer, None, "0x" + code + encode(types, arguments).hex())
         return self.register(name, address, artifact)
+
+    @contextmanager
+    def deployed_by(self, account: str) -> Iterator[None]:
+        """Deploys from another account than the admin."""
+        self.deployer = account
+        try:
+            yield
+        finally:
+            self.deployer = self.admin
+
+    def next_address(self, account: str) -> str:
+        """Where the account's next contract would be put."""
+        return created_address(account, self._nonces[account])
 
     def register(self, name: str, address: str, artifact: Artifact, listed: bool = True) -> str:
         """Remembers an address under a name; `listed` puts it into the recording's contract list."""

@@ -63,8 +63,8 @@ class _Diary:
 
 def make_demo(folder: Path) -> None:
     """Runs the demo and writes it to `folder`."""
-    with LocalChain(aave="3.6", morpho=True, seed=SEED) as chain:
-        scenario = Scenario(chain, SEED, cast=38, noise=6)
+    with LocalChain(aave="3.6", morpho=True, seed=SEED, aave_v2=True, perp=True) as chain:
+        scenario = Scenario(chain, SEED, cast=38, noise=6, newcomers=0.38)
         diary = _Diary(scenario)
         scenario.setup()
         diary.until(10, 0.001)
@@ -76,6 +76,7 @@ def make_demo(folder: Path) -> None:
         scenario.crash(CRASH, rounds=4, recovery=False, pauses=CRASH_PAUSES)
         diary.name("after the crash")
         scenario.invite(10)
+        scenario.newcomers.invite()
         diary.until(LAST_DAY, 0.0)
         diary.name("final")
         named = [block for block, reason in scenario.checkpoints if reason in NAMED]

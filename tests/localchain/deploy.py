@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import aave, morpho, tokens
+from . import aave, aave_v2, morpho, perp, tokens
 from .chain import LocalChain
 
 
 def everything(chain: LocalChain) -> None:
-    """Tokens and exchange, Morpho and its vault, Aave, then what needs both."""
+    """Tokens and exchange, Morpho and its vault, Aave, then what needs both; then Aave v2 and the perp venue."""
     tokens.deploy_tokens(chain)
     if chain.has_morpho:
         morpho.deploy_morpho(chain)
@@ -16,6 +16,10 @@ def everything(chain: LocalChain) -> None:
         tokens.deploy_receipt_vault(chain)
         if chain.has_morpho:
             morpho.create_receipt_markets(chain)
+    if chain.has_aave_v2:
+        aave_v2.deploy_aave_v2(chain)
+    if chain.has_perp:
+        perp.deploy_perp(chain)
     settle(chain)
 
 

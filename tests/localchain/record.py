@@ -15,7 +15,15 @@ from .truth import truth
 from .views import AT_CHECKPOINT, AT_REGULAR_BLOCK, collect_reads, collect_views
 
 SLUGS = {("3.0.2", True): "multi", ("3.6", True): "multi_v36", ("3.0.2", False): "aave_v3", ("3.6", False): "aave_v36"}
-USED = ("@aave/core-v3", "@aave-dao/aave-v3-origin", "@morpho-org/morpho-blue", "@openzeppelin/contracts")
+USED = (
+    "@aave/core-v3",
+    "@aave-dao/aave-v3-origin",
+    "@morpho-org/morpho-blue",
+    "@openzeppelin/contracts",
+    "@aave/protocol-v2",
+    "@perp/curie-contract",
+    "@uniswap/v3-core",
+)
 
 
 def slug(chain: LocalChain) -> str:
@@ -35,8 +43,16 @@ def meta(scenario: Scenario, notes: dict[str, Any] | None = None) -> dict[str, A
     versions = {"aave": {"3.6": "3.6.0"}.get(chain.aave_version or "", chain.aave_version)}
     if chain.has_morpho:
         versions["morpho"] = "1.0.0"
+    if chain.old_reserves:
+        versions["aave_v2"] = "1.0.1"
+    if chain.perp_markets:
+        versions["perp"] = "2.8.4"
     installed = {name: json.loads((packages() / name / "package.json").read_text())["version"] for name in USED}
     unused = {"@aave/core-v3" if chain.aave_version != "3.0.2" else "@aave-dao/aave-v3-origin"}
+    if not chain.old_reserves:
+        unused.add("@aave/protocol-v2")
+    if not chain.perp_markets:
+        unused |= {"@perp/curie-contract", "@uniswap/v3-core"}
     fields = ("loanToken", "collateralToken", "oracle", "irm")
     markets = {
         name: {
@@ -47,7 +63,19 @@ def meta(scenario: Scenario, notes: dict[str, Any] | None = None) -> dict[str, A
         }
         for name, market in chain.markets.items()
     }
-    protocols = [name for name, there in (("Aave v3", chain.reserves), ("Morpho Blue", chain.markets)) if there]
+    present = {
+        "Aave v3": chain.reserves,
+        "Morpho Blue": chain.markets,
+        "Aave v2": chain.old_reserves,
+        "Perpetual Protocol v2": chain.perp_markets,
+    }
+    protocols = [name for name, there in present.items() if there]
+    newcomers = scenario.newcomers
+    if chain.perp_markets:
+        markets |= {
+            pair.name: {"base": pair.base, "pool": pair.pool, "feed": pair.feed, "created": pair.created}
+            for pair in chain.perp_markets.values()
+        }
     return {
         "chain_id": 31337,
         "protocol": " + ".join(protocols),
@@ -59,7 +87,7 @@ def meta(scenario: Scenario, notes: dict[str, Any] | None = None) -> dict[str, A
         ],
         "contracts": chain.contracts,
         "tokens": chain.tokens,
-        "accounts": scenario.accounts,
+        "accounts": list(dict.fromkeys([*scenario.accounts, *newcomers.old_users, *newcomers.traders])),
         "checkpoints": scenario.checkpoints,
         "head": chain.clock.head,
         "notes": {
@@ -71,9 +99,12 @@ def meta(scenario: Scenario, notes: dict[str, Any] | None = None) -> dict[str, A
             "treasury": chain.treasury,
             "fee_recipients": chain.accounts[6:9],
             "payment_sink": scenario.sink,
+            "aave_v2_accounts": newcomers.old_users,
+            "perp_accounts": newcomers.traders,
             "noise_accounts": scenario.noise.accounts,
             "never_seen_before": scenario.fresh,
-            "prices": "AssetPriceUpdated (8 decimals) for Aave, PriceSet per Morpho market, RateUpdated for wstETH",
+            "prices": "AssetPriceUpdated (8 decimals) for Aave, PriceSet per Morpho market, RateUpdated for wstETH, "
+            "AssetPriceUpdated (wei of ether) of Aave v2's fallback oracle, PriceSet (18 decimals) per perp index feed",
             "rate_model": "tests/localchain/contracts/CurveIrm.sol: the adaptive curve, written from its formula",
             **(notes or {}),
         },
@@ -107,6 +138,6 @@ def record(
     _write(folder / "chain.jsonl.gz", [{"meta": meta(scenario, notes)}, *chain_rows(chain)])
     _write(folder / "reads.jsonl.gz", sorted(reads, key=lambda one: one["block"]))
     asked = checkpoints if view_blocks is None else view_blocks
-    _write(folder / "views.jsonl.gz", collect_views(chain, asked, scenario.accounts, wallets))
+    _write(folder / "views.jsonl.gz", collect_views(chain, asked, scenario.accounts, wallets, scenario.newcomers))
     told = json.dumps(truth(scenario, slug(chain)), separators=(",", ":"))
     (folder / "truth.json").write_text(told + "\n")

@@ -19,11 +19,13 @@ from eth_utils.crypto import keccak
 from .aave import LATE, list_reserves
 from .actor import Actor
 from .cast import casting, hire
-from .chain import ZERO, LocalChain, Sent
+from .chain import ZERO, LocalChain
 from .keeper import Admin, after, find_prey
 from .morpho import create_market
+from .newcomers import Newcomers
 from .noise import Noise
 from .tokens import PLAIN
+from .v2_people import after as after_v2
 from .world import Step, World
 
 HOUR, DAY = 3600, 86_400
@@ -41,7 +43,7 @@ MORPHO_LIQUIDITY = 3_000_000
 class Scenario:
     """Drives one chain; `truth` of the cast is in `actors` and `liquidations`."""
 
-    def __init__(self, chain: LocalChain, seed: int, cast: int = 36, noise: int = 14) -> None:
+    def __init__(self, chain: LocalChain, seed: int, cast: int = 36, noise: int = 14, newcomers: float = 0.75) -> None:
         self.chain, self.seed = chain, seed
         self.rng = random.Random(f"scenario {seed}")
         self.world = World(chain, self.rng)
@@ -61,6 +63,7 @@ class Scenario:
         protocols = {name for name, there in (("aave_v3", chain.reserves), ("morpho_blue", chain.markets)) if there}
         self._roles = casting(protocols)
         self.rng.shuffle(self._roles)
+        self.newcomers = Newcomers(self.world, seed, newcomers)
         self.actors: list[Actor] = []
         self._busy: list[Actor] = []
         self.checkpoints: list[tuple[int, str]] = []
@@ -83,7 +86,13 @@ class Scenario:
         holders = [
             self.chain.contracts[name] for name in ("Morpho", "waWETH", "mvUSDC") if name in self.chain.contracts
         ]
-        return [*self.people, *self.fresh, *self.chain.accounts[1:HOUSE], *holders, ZERO]
+        late = self.newcomers.v3_users
+        return [*self.people, *self.fresh, *self.chain.accounts[1:HOUSE], *holders, ZERO, *late]
+
+    @property
+    def cast(self) -> list[Actor]:
+        """Everyone who has a story, newcomers last."""
+        return [*self.actors, *self.newcomers.actors]
 
     def checkpoint(self, reason: str) -> None:
         """Notes the newest block as one whose views are to be asked."""
@@ -94,15 +103,23 @@ class Scenario:
     # -- blocks -----------------------------------------------------------------------------------------------
 
     def block(self, steps: Sequence[Step], seconds: int | None = None) -> list[tuple[bool, str]]:
-        """Sends all steps, mines one block; for each step whether its last transaction went through, and its hash."""
-        sent: list[list[Sent]] = [[self.chain.do(s.sender, n, f, *a) for n, f, a in s.calls] for s in steps]
-        self.chain.mine(seconds or self.rng.choice(PACES))
+        """Sends all steps, mines one block; for each step whether its last transaction went through, and its hash.
+
+        Newcomers act in the same block, after the others.
+        """
+        pause, more = seconds or self.rng.choice(PACES), self.newcomers.steps()
+        sent = [[self.chain.do(s.sender, n, f, *a) for n, f, a in s.calls] for s in (*steps, *more)]
+        self.chain.mine(pause)
         statuses = iter(self.chain.statuses([one for group in sent for one in group]))
         done = []
         for group in sent:
             passed = [next(statuses) for _ in group]
             done.append((passed[-1], group[-1].hash) if group else (True, ""))
-        return done
+        for actor, step, ok, transaction in self.newcomers.done(done[len(steps) :]):
+            self._remember(actor, step, ok, transaction)
+        for prey, transaction in self.newcomers.caught():
+            self._count(prey, transaction)
+        return done[: len(steps)]
 
     def setup(self) -> None:
         """Inventory for the exchange, liquidity for both protocols, a base of borrowing, first prices."""
@@ -134,6 +151,10 @@ class Scenario:
             done = self.block(steps)
             if not all(ok for ok, _ in done):
                 raise RuntimeError(f"liquidity for {name} failed")
+        for steps in self.newcomers.opening():
+            if not all(ok for ok, _ in self.block(steps, 12)):
+                raise RuntimeError("the opening of Aave v2 or of the perp venue failed")
+        self.newcomers.arrive()
         self.checkpoint("setup done")
 
     # -- the run ----------------------------------------------------------------------------------------------
@@ -241,7 +262,7 @@ class Scenario:
         """Liquidators look around and act; how many liquidations went through."""
         count = 0
         for _ in range(rounds):
-            prey = find_prey(self.world, self.people, self.liquidators)
+            prey = find_prey(self.world, [*self.people, *self.newcomers.v3_users], self.liquidators)
             if not prey:
                 break
             done = self.block([one.step for one in prey], 12)
@@ -253,12 +274,13 @@ class Scenario:
         return count
 
     def _count(self, prey: Any, transaction: str) -> None:
-        debt, collateral = after(self.world, prey)
+        look = after_v2 if prey.story["protocol"] == "aave_v2" else after
+        debt, collateral = look(self.world, prey)
         numbers = {"debt_before": prey.before[0], "debt_after": debt}
         numbers |= {"collateral_before": prey.before[1], "collateral_after": collateral}
         story = {"block": self.chain.clock.head, "tx": transaction, **prey.story}
         self.liquidations.append(story | {key: str(value) for key, value in numbers.items()})
-        for actor in self.actors:
+        for actor in self.cast:
             if actor.account == prey.story["borrower"]:
                 actor.liquidations.append(len(self.liquidations) - 1)
 

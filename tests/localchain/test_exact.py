@@ -20,14 +20,13 @@ from tests.localchain.build import BuildUnavailable
 from tests.localchain.chain import LocalChain
 from tests.localchain.scenario import Scenario
 from tests.localchain.views import collect_views
+from tests.replay import aave_v2, perp_v2
 from tests.replay.answers import compare
+from tests.replay.test_recordings import LISTED
 
-SEEDS = int(os.environ.get("LEVERAGE_SEEDS", "6"))
+SEEDS = int(os.environ.get("LEVERAGE_SEEDS", "4"))
 STEPS = 160
 CHECKPOINTS = 42
-
-
-LISTED = {"aave_v3": "PoolAddressesProvider", "morpho_blue": "Morpho"}
 
 
 def settings(chain: LocalChain, protocols: Collection[str] = tuple(LISTED)) -> ChainSettings:
@@ -37,9 +36,11 @@ def settings(chain: LocalChain, protocols: Collection[str] = tuple(LISTED)) -> C
         rpc=(chain.rpc_url,),
         price_interval_blocks=1,
         deployment=tuple(
-            DeploymentSettings(protocol=slug, name="local", start_block=0, contracts={name: chain.contracts[name]})
-            for slug, name in LISTED.items()
-            if slug in protocols
+            DeploymentSettings(
+                protocol=slug, name="local", start_block=0, contracts={name: chain.contracts[name] for name in names}
+            )
+            for slug, names in LISTED.items()
+            if slug in protocols and set(names) <= chain.contracts.keys()
         ),
     )
 
@@ -58,7 +59,7 @@ def spread(checkpoints: list[tuple[int, str]], head: int, count: int) -> list[in
 def test_every_answer_of_a_live_chain(seed: int, migrated_database: Callable[[], str]) -> None:
     version = ("3.0.2", "3.6")[seed % 2]
     try:
-        chain = LocalChain(aave=version, morpho=True, seed=seed)
+        chain = LocalChain(aave=version, morpho=True, seed=seed, aave_v2=True, perp=True)
     except BuildUnavailable as error:
         pytest.skip(str(error))
     with chain:
@@ -66,19 +67,27 @@ def test_every_answer_of_a_live_chain(seed: int, migrated_database: Callable[[],
         scenario.setup()
         scenario.steps(STEPS)
         blocks = spread(scenario.checkpoints, max(block for block, _ in scenario.checkpoints), CHECKPOINTS)
-        answers = collect_views(chain, blocks, scenario.accounts, wallets=False)
+        answers = collect_views(chain, blocks, scenario.accounts, wallets=False, newcomers=scenario.newcomers)
         url = migrated_database()
         follow_chain(settings(chain), url, to="latest")
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT protocol, error FROM cursor WHERE status = 'stopped'").fetchall() == []
             found = compare(connection, 31337, meta(chain), iter(answers))
-        assert found.mismatches == []
+            old = aave_v2.compare(connection, meta(chain), asked_of("aave_v2", answers))
+            perps = perp_v2.compare(connection, meta(chain), asked_of("perp_v2", answers))
+        assert (found.mismatches, old.mismatches, perps.mismatches) == ([], [], [])
         assert len(blocks) >= 40
         assert found.compared.total() > 20_000
+        assert old.compared.total() > 10_000
+        assert perps.compared.total() > 1_500
         report = verify(settings(chain), url, sample=10, seed=seed)
         assert report.differences == []
         assert report.total > 200
 
 
+def asked_of(protocol: str, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answer for answer in answers if answer["label"].get("protocol") == protocol]
+
+
 def meta(chain: LocalChain) -> dict[str, Any]:
-    return {"tokens": chain.tokens, "contracts": chain.contracts}
+    return {"chain_id": 31337, "tokens": chain.tokens, "contracts": chain.contracts}

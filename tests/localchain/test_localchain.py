@@ -25,6 +25,16 @@ WHAT = {
     "getReserveNormalizedVariableDebt", "scaledTotalSupply", "totalSupply", "getReserveData", "getAssetPrice",
     "position", "market", "price", "rateAtTarget", "borrowRateView", "convertToAssets",
 }  # fmt: skip
+OF_NEWCOMERS = {
+    "aave_v2": {
+        "getUserAccountData", "scaledBalanceOf", "balanceOf", "principalBalanceOf", "getReserveNormalizedIncome",
+        "getReserveNormalizedVariableDebt", "scaledTotalSupply", "totalSupply", "getTotalSupplyAndAvgRate",
+        "getReserveData", "getAssetPrice",
+    },
+    "perp_v2": {
+        "getTakerPositionSize", "getTakerOpenNotional", "getBalance", "getPnlAndPendingFee", "slot0", "getIndexPrice",
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +42,7 @@ def packages_there() -> None:
     """Skips the module where the contracts cannot be had."""
     try:
         anvil_binary()
-        for group in ("helpers", "morpho", "aave-3.6", "aave-3.0.2"):
+        for group in ("helpers", "morpho", "aave-3.6", "aave-3.0.2", "aave-2", "perp-2", "uniswap-3"):
             artifacts(group)
     except BuildUnavailable as missing:
         pytest.skip(f"local chain not available: {missing}")
@@ -41,7 +51,7 @@ def packages_there() -> None:
 @pytest.fixture(scope="module", params=["3.0.2", "3.6"])
 def ran(request: pytest.FixtureRequest, packages_there: None) -> Iterator[Scenario]:
     """A short run on each Aave version."""
-    with LocalChain(aave=request.param, seed=11) as chain:
+    with LocalChain(aave=request.param, seed=11, aave_v2=True, perp=True) as chain:
         scenario = Scenario(chain, 11)
         scenario.setup()
         scenario.steps(TURNS)
@@ -63,7 +73,7 @@ def test_names_that_indexers_need(ran: Scenario) -> None:
 
 
 def test_same_seed_same_blocks(ran: Scenario) -> None:
-    with LocalChain(aave=ran.chain.aave_version, seed=11) as again:
+    with LocalChain(aave=ran.chain.aave_version, seed=11, aave_v2=True, perp=True) as again:
         scenario = Scenario(again, 11)
         scenario.setup()
         scenario.steps(TURNS)
@@ -79,13 +89,18 @@ def test_other_seed_other_blocks(ran: Scenario) -> None:
 
 def test_views_are_answered_everywhere(ran: Scenario) -> None:
     blocks = [ran.checkpoints[0][0], ran.checkpoints[-1][0]]
-    answers = collect_views(ran.chain, blocks, ran.accounts)
-    assert {one["label"]["what"] for one in answers} >= WHAT
+    answers = collect_views(ran.chain, blocks, ran.accounts, newcomers=ran.newcomers)
+    of = {name: [one for one in answers if one["label"].get("protocol") == name] for name in (None, *OF_NEWCOMERS)}
+    assert {one["label"]["what"] for one in of[None]} >= WHAT
+    for name, wanted in OF_NEWCOMERS.items():
+        assert {one["label"]["what"] for one in of[name]} == wanted
     assert not [one for one in answers if "error" in one]
     held = Counter(one["label"]["what"] for one in answers if int(one["result"], 16))
     assert held["scaledBalanceOf"] > 20 and held["position"] > 10
+    assert held["getTakerPositionSize"] > 4
+    assert len([one for one in of["aave_v2"] if "account" in one["label"] and int(one["result"], 16)]) > 20
     reads = collect_reads(ran.chain, blocks)
-    assert {one["label"]["what"] for one in reads} == {"getAssetPrice", "price", "convertToAssets"}
+    assert {one["label"]["what"] for one in reads} == {"getAssetPrice", "price", "convertToAssets", "getIndexPrice"}
     assert all(one["label"]["reason"] == "price at a checkpoint" for one in reads)
 
 
@@ -139,12 +154,13 @@ def test_a_reorg_and_a_borrowed_identity() -> None:
 
 
 def test_one_protocol_alone() -> None:
-    for aave, morpho in (("3.6", False), (None, True)):
-        with LocalChain(aave=aave, morpho=morpho, seed=3) as chain:  # type: ignore[arg-type]
+    nothing = {"aave": None, "morpho": False}
+    for there in ({"aave": "3.6"}, {"morpho": True}, {"aave": "3.6", "aave_v2": True}, {"morpho": True, "perp": True}):
+        with LocalChain(**{**nothing, **there}, seed=3) as chain:  # type: ignore[arg-type]
             scenario = Scenario(chain, 3)
             scenario.setup()
             scenario.steps(40)
-            answers = collect_views(chain, [chain.clock.head], scenario.people[:3])
+            answers = collect_views(chain, [chain.clock.head], scenario.people[:3], newcomers=scenario.newcomers)
             assert answers and not [one for one in answers if "error" in one]
 
 

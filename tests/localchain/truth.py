@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import perp_people as perps
 from .actor import Actor
 from .anvil import GENESIS_TIME
 from .scenario import DAY, Scenario
@@ -12,7 +13,7 @@ from .world import ORACLE_SCALE
 DEFINITIONS = {
     "turn": "one pass over every leg of the cycle: supply, borrow, convert; the last supply of what was borrowed is "
     "part of the last turn",
-    "multiplier": "sum of collateral value / (collateral value - debt value) over both protocols, by "
+    "multiplier": "sum of collateral value / (collateral value - debt value) over the lending protocols, by "
     "getUserAccountData and position() x market() x oracle price",
     "single_tx": "turns_done counts the repeated supplies inside the one transaction; a flash loan or callback "
     "opening is one turn",
@@ -45,19 +46,42 @@ def measure(scenario: Scenario, account: str) -> dict[str, Any]:
             key: round(world.usd(market.loan, amount), 2)
             for key, amount in (("collateral_usd", worth), ("debt_usd", debt), ("lent_usd", lent))
         }
+    elsewhere = _newcomer(scenario, account)
     total = {
-        key: round(aave.get(key, 0.0) + sum(one[key] for one in morpho.values()), 2)
+        key: round(
+            aave.get(key, 0.0) + sum(one[key] for one in morpho.values()) + elsewhere.get("aave_v2", {}).get(key, 0.0),
+            2,
+        )
         for key in ("collateral_usd", "debt_usd", "lent_usd")
     }
     equity = total["collateral_usd"] - total["debt_usd"]
     multiplier = round(total["collateral_usd"] / equity, 6) if equity > 0.01 else None
-    return {"aave": aave, "morpho": morpho, **total, "multiplier": multiplier}
+    return {"aave": aave, "morpho": morpho, **elsewhere, **total, "multiplier": multiplier}
+
+
+def _newcomer(scenario: Scenario, account: str) -> dict[str, Any]:
+    """What an account has in Aave v2 and at the perp venue; nothing for those who never go there."""
+    chain, world = scenario.chain, scenario.world
+    found: dict[str, Any] = {}
+    if chain.old_reserves and account in chain.newcomers:
+        collateral, debt, _, _, _, health = chain.view("LendingPool", "getUserAccountData", account)
+        if collateral or debt:
+            ether = world.price["WETH"] / 1e26
+            found["aave_v2"] = {
+                "collateral_usd": round(collateral * ether, 2),
+                "debt_usd": round(debt * ether, 2),
+                "health_factor": str(health),
+            }
+    if chain.perp_markets and account in scenario.newcomers.traders and (held := perps.worth(world, account)):
+        found["perp"] = held
+    return found
 
 
 def wallet(scenario: Scenario, account: str) -> dict[str, str]:
     """Token balances that are not zero."""
     chain = scenario.chain
-    symbols = [token["symbol"] for token in chain.tokens.values() if token["kind"] != "variableDebtToken"]
+    own = [token for token in chain.tokens.values() if "protocol" not in token]  # else named by other books
+    symbols = [token["symbol"] for token in own if token["kind"] != "variableDebtToken"]
     asked = [(scenario.world.token(symbol), "balanceOf", (account,)) for symbol in symbols]
     return {symbol: str(held) for symbol, held in zip(symbols, chain.views(asked), strict=True) if held}
 
@@ -65,7 +89,7 @@ def wallet(scenario: Scenario, account: str) -> dict[str, str]:
 def snapshot(scenario: Scenario, why: str) -> None:
     """Keeps everyone's figures as of the newest block."""
     clock = scenario.chain.clock
-    figures = {actor.account: measure(scenario, actor.account) for actor in scenario.actors}
+    figures = {actor.account: measure(scenario, actor.account) for actor in scenario.cast}
     day = round((clock.now - GENESIS_TIME) / DAY, 2)
     scenario.snapshots.append({"block": clock.head, "why": why, "day": day, "accounts": figures})
 
@@ -102,8 +126,9 @@ def truth(scenario: Scenario, slug: str) -> dict[str, Any]:
         "days": round((clock.now - GENESIS_TIME) / DAY, 2),
         "crashes": scenario.crashes,
         "definitions": DEFINITIONS,
-        "accounts": {actor.account: _told(scenario, actor) for actor in scenario.actors},
+        "accounts": {actor.account: _told(scenario, actor) for actor in scenario.cast},
         "noise_accounts": scenario.noise.accounts,
         "liquidations": scenario.liquidations,
+        "perp_liquidations": scenario.newcomers.perp_liquidations,
         "snapshots": scenario.snapshots,
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .chain import ZERO, LocalChain
+from .newcomers import Newcomers
 
 Answer = dict[str, Any]
 AT_CHECKPOINT, AT_REGULAR_BLOCK = "price at a checkpoint", "price at a regular block"
@@ -48,7 +49,7 @@ def _account_questions(chain: LocalChain, account: str, wallets: bool) -> list[A
         asked.append(_ask(chain, "Morpho", "position", bytes.fromhex(market.id[2:]), account, **label))
     for address, token in chain.tokens.items():
         symbol = token["symbol"]
-        if wallets and chain.contracts.get(symbol) == address:
+        if wallets and chain.contracts.get(symbol) == address and "protocol" not in token:
             label = {"account": account, "symbol": symbol, "token": address}
             asked.append(_ask(chain, symbol, "balanceOf", account, what="erc20 balanceOf", **label))
     return asked
@@ -77,6 +78,56 @@ def _market_questions(chain: LocalChain) -> list[Asked]:
     return asked
 
 
+def _in_v2(symbol: str) -> dict[str, str]:
+    return {"protocol": "aave_v2", "market": symbol}
+
+
+def v2_questions(chain: LocalChain, accounts: Sequence[str]) -> list[Asked]:
+    """What Aave v2 is asked: every balance of these accounts, and the reserves."""
+    asked = []
+    for account in accounts:
+        asked.append(_ask(chain, "LendingPool", "getUserAccountData", account, protocol="aave_v2", account=account))
+        for symbol in chain.old_reserves:
+            for kind, scaled in (
+                ("aToken", "scaledBalanceOf"),
+                ("variableDebtToken", "scaledBalanceOf"),
+                ("stableDebtToken", "principalBalanceOf"),
+            ):
+                name = f"v2_{kind}_{symbol}"
+                label = {**_in_v2(symbol), "account": account, "kind": kind, "token": chain.contracts[name]}
+                asked += [_ask(chain, name, what, account, **label) for what in (scaled, "balanceOf")]
+    for symbol, old in chain.old_reserves.items():
+        for what in ("getReserveNormalizedIncome", "getReserveNormalizedVariableDebt", "getReserveData"):
+            asked.append(_ask(chain, "LendingPool", what, old.asset, **_in_v2(symbol), asset=old.asset))
+        for kind, scaled in (
+            ("aToken", "scaledTotalSupply"),
+            ("variableDebtToken", "scaledTotalSupply"),
+            ("stableDebtToken", "getTotalSupplyAndAvgRate"),
+        ):
+            name = f"v2_{kind}_{symbol}"
+            label = {**_in_v2(symbol), "kind": kind, "token": chain.contracts[name]}
+            asked += [_ask(chain, name, what, **label) for what in (scaled, "totalSupply")]
+    return asked
+
+
+def perp_questions(chain: LocalChain, accounts: Sequence[str]) -> list[Asked]:
+    """What the perp venue is asked: takers' positions, margin, profit owed, and the pools' prices."""
+    asked = []
+    for account in accounts:
+        label = {"protocol": "perp_v2", "account": account}
+        for name, pair in chain.perp_markets.items():
+            for what in ("getTakerPositionSize", "getTakerOpenNotional"):
+                asked.append(
+                    _ask(chain, "AccountBalance", what, account, pair.base, **label, market=name, base=pair.base)
+                )
+        asked.append(_ask(chain, "Vault", "getBalance", account, **label))
+        asked.append(_ask(chain, "AccountBalance", "getPnlAndPendingFee", account, **label))
+    for name, pair in chain.perp_markets.items():
+        label = {"protocol": "perp_v2", "market": name, "base": pair.base}
+        asked.append(_ask(chain, f"UniswapV3Pool {name}", "slot0", **label))
+    return asked
+
+
 def vaults(chain: LocalChain) -> list[str]:
     """ERC-4626 tokens of the chain."""
     return [token["symbol"] for token in chain.tokens.values() if token["kind"].startswith("ERC-4626")]
@@ -88,6 +139,10 @@ def _oracle_questions(chain: LocalChain) -> list[Asked]:
         asked.append(_ask(chain, "AavePriceOracle", "getAssetPrice", reserve.asset, market=symbol, asset=reserve.asset))
     for name, market in chain.markets.items():
         asked.append(_ask(chain, f"Oracle {name}", "price", market=name, oracle=market.params[2]))
+    for symbol, old in chain.old_reserves.items():
+        asked.append(_ask(chain, "AaveOracle", "getAssetPrice", old.asset, **_in_v2(symbol), asset=old.asset))
+    for name, pair in chain.perp_markets.items():
+        asked.append(_ask(chain, name, "getIndexPrice", 0, protocol="perp_v2", market=name, base=pair.base))
     for vault in vaults(chain):
         unit = 10 ** int(chain.tokens[chain.contracts[vault]]["decimals"])
         asked.append(_ask(chain, vault, "convertToAssets", unit, vault=vault, token=chain.contracts[vault]))
@@ -116,10 +171,13 @@ def _existing(chain: LocalChain, asked: Sequence[Asked], blocks: Sequence[int]) 
     """Pairs of block and call, without the markets that did not exist yet."""
     born = {market.id: market.created for market in chain.markets.values()}
     by_name = {market.name: market.created for market in chain.markets.values()}
+    by_name |= {pair.name: pair.created for pair in chain.perp_markets.values()}
     by_name |= {reserve.symbol: reserve.created for reserve in chain.reserves.values()}
 
     def since(one: Asked) -> int:
         label = one.label
+        if label.get("protocol") == "aave_v2":
+            return max(old.created for old in chain.old_reserves.values()) + 1
         return born.get(label.get("id", ""), by_name.get(label.get("market", ""), 0))
 
     dated = [(since(one), one) for one in asked]
@@ -127,11 +185,22 @@ def _existing(chain: LocalChain, asked: Sequence[Asked], blocks: Sequence[int]) 
 
 
 def collect_views(
-    chain: LocalChain, blocks: Sequence[int], accounts: Sequence[str], wallets: bool = True
+    chain: LocalChain,
+    blocks: Sequence[int],
+    accounts: Sequence[str],
+    wallets: bool = True,
+    newcomers: Newcomers | None = None,
 ) -> list[Answer]:
-    """Every view of every account and market at every block; `wallets` adds plain token balances."""
+    """Every view of every account and market at every block; `wallets` adds plain token balances.
+
+    `newcomers` are asked about in Aave v2 and at the perp venue; their answers have a `protocol` in the label.
+    """
     asked = [one for account in accounts for one in _account_questions(chain, account, wallets)]
     asked += _market_questions(chain) + _oracle_questions(chain)
+    if newcomers is not None:
+        asked += v2_questions(chain, newcomers.old_users)
+        if chain.perp_markets:
+            asked += perp_questions(chain, [*newcomers.traders, chain.contracts["InsuranceFund"]])
     answers = _answers(chain, _existing(chain, asked, blocks))
     return answers + _borrow_rates(chain, answers)
 

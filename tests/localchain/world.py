@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from .aave_v2 import price_in_ether
 from .chain import LocalChain, Market
 from .tokens import OPENING_RATE, PLAIN
 
@@ -101,6 +102,10 @@ class World:
             jobs.append(("AavePriceOracle", "setAssetPrice", (reserve.asset, self.price[symbol])))
         for name in chain.markets:
             jobs.append((f"Oracle {name}", "setPrice", (self.oracle_price(name),)))
+        for symbol, old in chain.old_reserves.items():
+            jobs.append(("V2SettableOracle", "setAssetPrice", (old.asset, price_in_ether(self.price, symbol))))
+        for name, pair in chain.perp_markets.items():
+            jobs.append((f"Feed {name}", "setPrice", (self.price[pair.follows] * 10**10,)))
         targets = [chain.book[name].address for name, _, _ in jobs]
         data = [bytes.fromhex(chain.book[name](function, *args)[2:]) for name, function, args in jobs]
         return Step(chain.admin, (("Batch", "run", (targets, data)),))

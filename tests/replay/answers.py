@@ -22,6 +22,9 @@ UNCHECKED = {"getReserveData", "getAssetPrice", "price", "rate", "convertToAsset
              "vault totalSupply", "erc20 balanceOf", "isAuthorized"}  # fmt: skip
 """Answers that are inputs (prices), or no statement about positions."""
 
+ELSEWHERE = frozenset({"aave_v2", "perp_v2"})
+"""Protocols of the demo chain with a comparison of their own, beside this file; their answers name them."""
+
 
 @dataclass
 class Comparison:
@@ -50,6 +53,8 @@ def compare(
     """Compare every answer that states something about a position, an account or a market."""
     by_block: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for answer in answers:
+        if answer["label"].get("protocol") in ELSEWHERE:
+            continue
         by_block[answer["block"]].append(answer)
     found = Comparison()
     for block, asked in sorted(by_block.items()):
@@ -82,6 +87,9 @@ class _Books:
                 "ORDER BY account, block_number DESC, log_index DESC",
                 at,
             ).fetchall()
+        positions = [p for p in positions if p["market_id"].split(":", 1)[0] not in ELSEWHERE]
+        health = [h for h in health if (h["project"], h["version"]) != ("aave", "2")]
+        markets = [m for m in markets if m["market_id"].split(":", 1)[0] not in ELSEWHERE]
         # a market is named by what ends its readable id: Aave's asset, Morpho's market id
         self.positions = {(p["account"], p["market_id"].rsplit(":", 1)[1], p["side"]): p for p in positions}
         self.health = {h["account"]: h for h in health}

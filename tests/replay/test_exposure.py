@@ -159,6 +159,81 @@ def test_cycles_and_chains(recorded: Recorded, db: psycopg.Connection[Any]) -> N
                 assert address in chained
 
 
+PLACE = {"mvUSDC": "morpho_blue", "waWETH": "aave_v3", "aWETH": "aave_v3"}
+"""Where the assets behind a claim are."""
+
+
+def moved(who: dict[str, Any], block: int, usd_of: Callable[[str, str], float]) -> Pairs:
+    """Edges of the steps that an account took: each borrow with the supply that it paid for, at prices of now."""
+    found: Pairs = {}
+    pending: tuple[str, float] | None = None
+    supplies = ("supply_collateral",) if who["role"] == "receipt_loop" else ("supply", "supply_collateral")
+    for step in who["steps"]:
+        if step["block"] > block or not step["ok"]:
+            continue
+        if step["op"] == "borrow":
+            pending = step["protocol"], usd_of(step["token"], step["amount"])
+        elif step["op"] in supplies and pending is not None:
+            source, borrowed = pending
+            target = PLACE.get(step["token"], step["protocol"])
+            if source != target:
+                key = source, target, "debt"
+                found[key] = found.get(key, 0) + min(borrowed, usd_of(step["token"], step["amount"]))
+            pending = None
+    return found
+
+
+UNDOING = {"withdraw", "withdraw_collateral", "repay", "flash_close", "callback_close"}
+
+
+def test_links_find_every_loop_through_two_protocols(recorded: Recorded, db: psycopg.Connection[Any]) -> None:
+    """By open links: who crosses protocols, in which direction, with how much, equals what each account did."""
+    _, folder, truth = recorded
+    block = moments(truth)[0][0]
+    tokens = {token["symbol"]: token["decimals"] for token in meta_of(folder)["tokens"].values()}
+    prices = dict(
+        db.execute(
+            "SELECT DISTINCT ON (symbol) symbol, price_usd FROM positions_at(%s, %s) WHERE price_usd IS NOT NULL ORDER BY symbol",
+            (CHAIN, block),
+        ).fetchall()
+    )
+
+    def usd_of(symbol: str, amount: str) -> float:
+        return int(amount) / 10 ** tokens[symbol] * float(prices[symbol])
+
+    found: dict[str, Pairs] = {}
+    for owner, source, target, value in db.execute(
+        "SELECT owner_id, src, dst, sum(value_usd) FROM exposure_edges_at(%s, %s)"
+        " WHERE method = 'events' AND edge_kind = 'debt' AND src <> dst GROUP BY 1, 2, 3",
+        (CHAIN, block),
+    ):
+        found.setdefault(owner, {})[source, target, "debt"] = float(value)
+    cycles = {
+        row[0]
+        for row in db.execute(
+            "SELECT owner_id FROM protocol_cycles_at(%s, %s, 1)"
+            " WHERE scope = 'owner' AND form = 'cycle' AND method = 'events'",
+            (CHAIN, block),
+        )
+    }
+    compared = 0
+    for address, who in truth["accounts"].items():
+        if not who["is_loop"] or len(who["protocols"]) < 2:
+            assert address not in found, who["role"]
+            assert address not in cycles, who["role"]
+            continue
+        seized = [truth["liquidations"][n]["block"] for n in who["liquidations"]] if who["liquidations"] else []
+        if who["opened_block"] >= block or any(number <= block for number in seized):
+            continue
+        if any(step["op"] in UNDOING and step["block"] <= block for step in who["steps"]):
+            continue
+        wanted = moved(who, block, usd_of)
+        assert found.get(address, {}) == pytest.approx(wanted, rel=5e-3), (address, who["role"])
+        assert (address in cycles) == bool(wanted)
+        compared += 1
+    assert compared >= 8
+
+
 def test_sql_and_python_agree(recorded: Recorded, db: psycopg.Connection[Any]) -> None:
     """Two implementations of the decomposition, by enumeration and without, give the same cycles and chains."""
     for block, _ in moments(recorded[2]):
@@ -280,14 +355,14 @@ def test_the_api_gives_the_same(recorded: Recorded, db: psycopg.Connection[Any])
     block = moments(truth)[0][0]
     looper = next(address for address, who in truth["accounts"].items() if who["role"] == "vault_share_loop")
     with TestClient(create_app(Settings(database=url))) as client:
-        at = {"as_of_block": block}
+        at = {"as_of_block": block, "method": "state"}
         graph = client.get("/v1/exposure/graph", params=at).json()["data"]
         assert [(row["src"], row["dst"], row["edge_kind"]) for row in graph] == db.execute(
             "SELECT src, dst, edge_kind FROM exposure_graph_at(%s, %s) WHERE method = 'state'"
             ' ORDER BY src COLLATE "C", dst COLLATE "C", edge_kind',
             (CHAIN, block),
         ).fetchall()
-        own = client.get(f"/v1/accounts/{looper}/exposure", params={**at, "owner": True}).json()["data"]
+        own = client.get(f"/v1/accounts/{looper}/exposure", params={"as_of_block": block, "owner": True}).json()["data"]
         assert own["accounts"] == [looper] and own["owner_id"] == looper
         [cycle] = [row for row in own["cycles"] if row["form"] == "cycle" and row["method"] == "state"]
         assert cycle["nodes"] == ["aave_v3", "morpho_blue"]

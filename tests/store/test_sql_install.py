@@ -64,7 +64,8 @@ def test_migrations_make_the_schema(migrated: str) -> None:
         ).all()
     engine.dispose()
     assert [tuple(row) for row in partitioned] == [
-        (name, "LIST (chain_id)", f"{name}_default") for name in ("action", "position_change", "raw_log")
+        (name, "LIST (chain_id)", f"{name}_default")
+        for name in ("action", "position_change", "raw_log", "token_transfer")
     ]
 
 

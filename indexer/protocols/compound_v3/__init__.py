@@ -70,7 +70,6 @@ def supply_collateral(e: Events) -> Sequence[Fact]:
         *_reads(e),
         Actions(e, "supply_collateral", e["asset"], amount=e["amount"], depositor=e["from"], on_behalf_of=e["dst"]),
         changes(e, rules.pledged, e["dst"], e["asset"], e["amount"], touches=_collateral(e, "dst")),
-        changes(e, rules.accrued),
     ]
 
 
@@ -81,7 +80,6 @@ def withdraw_collateral(e: Events) -> Sequence[Fact]:
                 recipient=e["to"]),
         changes(e, rules.pledged, e["src"], e["asset"], [-amount for amount in e["amount"]],
                 touches=_collateral(e, "src")),
-        changes(e, rules.accrued),
     ]  # fmt: skip
 
 
@@ -92,7 +90,6 @@ def transfer_collateral(e: Events) -> Sequence[Fact]:
                 recipient=e["to"]),
         changes(e, rules.collateral_transferred, e["from"], e["to"], e["asset"], e["amount"],
                 touches=[*_collateral(e, "from"), *_collateral(e, "to")]),
-        changes(e, rules.accrued),
     ]  # fmt: skip
 
 
@@ -103,7 +100,6 @@ def absorb_collateral(e: Events) -> Sequence[Fact]:
                 on_behalf_of=e["borrower"], liquidator=e["absorber"], recipient=e.address),
         changes(e, rules.pledged, e["borrower"], e["asset"], [-amount for amount in e["collateralAbsorbed"]],
                 touches=_collateral(e, "borrower")),
-        changes(e, rules.accrued),
     ]  # fmt: skip
 
 

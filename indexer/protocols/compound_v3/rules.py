@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from indexer.errors import MissingFact, WrongRegime
+from indexer.errors import MissingFact, UnknownMarket, WrongRegime
 from indexer.protocol import BookLike, Listing, MarketBooks
 from indexer.protocols.compound_v3 import reads
 from indexer.types import Address
@@ -76,7 +76,7 @@ def _moved(book: BookLike, comet: Address, account: Address, amount: int, sign: 
 def transferred(book: BookLike, comet: Address, source: Address, target: Address, amount: int) -> None:
     """The supply part of a move. Announced by the log before, or one half of a base transfer whose sides are read."""
     market = _accrued(book, comet)
-    extra = dict(market.extra or {})
+    extra = market.extra or {}
     announced = extra.get(ANNOUNCED) == _place(book)
     if announced:
         stated = extra["announced_raw"]
@@ -102,7 +102,8 @@ def _principal(book: BookLike, market: MarketBooks, account: Address) -> int:
 
 
 def _set_principal(book: BookLike, market: MarketBooks, account: Address, principal: int) -> None:
-    for leg, (side, shares) in enumerate((("supply", max(principal, 0)), ("debt", max(-principal, 0)))):
+    supplied, borrowed = (principal, 0) if principal >= 0 else (0, -principal)
+    for leg, side, shares in ((0, "supply", supplied), (1, "debt", borrowed)):
         position = book.position(market.key, account, side)
         if position.shares != shares:
             position.shares = shares
@@ -110,8 +111,7 @@ def _set_principal(book: BookLike, market: MarketBooks, account: Address, princi
 
 
 def _told_principal(book: BookLike, comet: Address, account: Address) -> int | None:
-    words = reads.words(book.answer(comet, reads.principal_of(account)), 1)
-    return None if words is None else reads.signed(words[0])
+    return reads.principal(book.answer(comet, reads.principal_of(account)))
 
 
 def accrued(book: BookLike, comet: Address) -> None:
@@ -120,23 +120,25 @@ def accrued(book: BookLike, comet: Address) -> None:
 
 
 def _accrued(book: BookLike, comet: Address) -> MarketBooks:
-    answer = book.answer(comet, reads.TOTALS)
-    if reads.words(answer, 7) is None:
+    totals = reads.totals(book.answer(comet, reads.TOTALS))
+    if totals is None:
         raise MissingFact(f"totalsBasic() of Comet {comet} is needed at every block with a log of it")
-    return _book_totals(book, comet, answer)
-
-
-def _book_totals(book: BookLike, comet: Address, answer: str | None) -> MarketBooks:
     market = _base_market(book, comet)
-    words = reads.words(answer, 7)
-    if words is not None and words[0]:  # an index of zero: the storage is not initialised yet
-        supply_index, debt_index, _, _, supplied, borrowed, accrued_at = words[:7]
-        known = (market.supply_index, market.debt_index, market.supply_shares, market.debt_shares, market.accrued_at)
-        if known != (supply_index, debt_index, supplied, borrowed, accrued_at):
-            market.supply_index, market.debt_index = supply_index, debt_index
-            market.supply_shares, market.debt_shares, market.accrued_at = supplied, borrowed, accrued_at
-            book.touch(market)
+    _book_totals(book, market, totals)
     return market
+
+
+def _book_totals(book: BookLike, market: MarketBooks, totals: tuple[int, int, int, int, int]) -> None:
+    supply_index, debt_index, supplied, borrowed, accrued_at = totals
+    if not supply_index:  # the storage is not initialised yet
+        return
+    if (
+        market.accrued_at != accrued_at or market.supply_shares != supplied or market.debt_shares != borrowed
+        or market.supply_index != supply_index or market.debt_index != debt_index
+    ):  # fmt: skip
+        market.supply_index, market.debt_index = supply_index, debt_index
+        market.supply_shares, market.debt_shares, market.accrued_at = supplied, borrowed, accrued_at
+        book.touch(market)
 
 
 # ----------------------------------------------------------------------------------------------------- collateral
@@ -149,6 +151,7 @@ def pledged(book: BookLike, comet: Address, account: Address, asset: Address, am
     market.supply_shares += amount
     market.supply_assets = market.supply_shares
     book.touch(market)
+    _accrued(book, comet)
 
 
 def collateral_transferred(
@@ -158,6 +161,7 @@ def collateral_transferred(
     market = _collateral_market(book, comet, asset)
     _add_collateral(book, market, source, -amount)
     _add_collateral(book, market, target, amount, leg=1)
+    _accrued(book, comet)
 
 
 def _add_collateral(book: BookLike, market: MarketBooks, account: Address, amount: int, leg: int = 0) -> None:
@@ -175,8 +179,10 @@ def _base_market(book: BookLike, comet: Address) -> MarketBooks:
     token whose unit is the base unit; that stays, so that one market never has two assets."""
     key = book.deployment(comet).key
     ref = (key, comet)
-    if book.has_market(ref):
+    try:
         return book.market(ref)
+    except UnknownMarket:  # once; asking first would cost every log a look
+        pass
     asset = str(book.param(key, "base_token") or comet)
     book.add_token(asset, "unclassified")
     listing = Listing(comet, "comet", BASE, asset, oracle=comet, supply_index=INDEX_SCALE, debt_index=INDEX_SCALE)
@@ -209,16 +215,21 @@ def upgraded(book: BookLike, comet: Address) -> None:
 
 def totals_read(book: BookLike, comet: Address, data: str, result: str) -> None:
     """Indexes and totals at the end of a block, also of one without a log: accruing leaves none."""
-    if book.has_market((book.deployment(comet).key, comet)):  # before its first log there is nothing to value
-        _book_totals(book, comet, result)
+    totals = reads.totals(result)
+    if totals is None:
+        return
+    try:
+        market = book.market((book.deployment(comet).key, comet))
+    except UnknownMarket:  # before its first log there is nothing to value
+        return
+    _book_totals(book, market, totals)
 
 
 def principal_read(book: BookLike, comet: Address, data: str, result: str) -> None:
     """An account's principal at the end of a block: base transfers into or out of debt leave no log."""
-    words = reads.words(result, 1)
-    if words is not None and (words[0] or book.has_market((book.deployment(comet).key, comet))):
-        market = _base_market(book, comet)
-        _set_principal(book, market, "0x" + data[-40:], reads.signed(words[0]))
+    principal = reads.principal(result)
+    if principal is not None and (principal or book.has_market((book.deployment(comet).key, comet))):
+        _set_principal(book, _base_market(book, comet), "0x" + data[-40:], principal)
 
 
 def base_token_read(book: BookLike, comet: Address, data: str, result: str) -> None:

@@ -59,28 +59,42 @@ FILTERS: Final[LiteralString] = """
   AND (%(deployment)s::text IS NULL OR d.name = %(deployment)s)
 """
 
-AT_HEAD: Final[LiteralString] = f"""
-SELECT hex(h.account) AS account, {COLUMNS} {PAIR}
+AT_HEAD: Final[LiteralString] = (
+    """
+SELECT hex(h.account) AS account, """
+    + COLUMNS
+    + PAIR
+    + """
 FROM risk_head h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 JOIN risk_head_state s ON s.chain_id = h.chain_id AND s.deployment_key = h.deployment_key AND s.block_number = %(block_number)s
 WHERE h.chain_id = %(chain_id)s AND h.is_open AND h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, unhex(%(key_1)s::text), %(key_2)s::text::bigint, %(key_3)s::text))
-  {FILTERS}
+  """
+    + FILTERS
+    + """
 ORDER BY h.chain_id, h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
 """
+)
 
-AS_OF: Final[LiteralString] = f"""
-SELECT h.account, {COLUMNS} {NO_PAIR}
+AS_OF: Final[LiteralString] = (
+    """
+SELECT h.account, """
+    + COLUMNS
+    + NO_PAIR
+    + """
 FROM liquidation_risk_at(%(chain_id)s, %(block_number)s) h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 WHERE h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, %(key_1)s::text, %(key_2)s::text::bigint, %(key_3)s::text))
-  {FILTERS}
+  """
+    + FILTERS
+    + """
 ORDER BY h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
 """
+)
 
 
 def holds(connection: Connection[Any], at: BlockAt) -> bool:
@@ -118,8 +132,12 @@ LIQUIDATABLE_KEY: Final[Keyset] = (
 )
 """Highest gross profit first; `profit_order` is its negative, one without a known profit comes last."""
 
-LIQUIDATABLE: Final[LiteralString] = f"""
-SELECT hex(h.account) AS account, (-coalesce(h.est_profit_usd, -1e30))::text AS profit_order, {COLUMNS} {PAIR}
+LIQUIDATABLE: Final[LiteralString] = (
+    """
+SELECT hex(h.account) AS account, (-coalesce(h.est_profit_usd, -1e30))::text AS profit_order, """
+    + COLUMNS
+    + PAIR
+    + """
 FROM risk_head h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 JOIN risk_head_state s ON s.chain_id = h.chain_id AND s.deployment_key = h.deployment_key AND s.block_number = %(block_number)s
@@ -132,6 +150,7 @@ WHERE h.chain_id = %(chain_id)s AND h.is_open AND h.is_liquidatable
        > (%(key_0)s::numeric, unhex(%(key_1)s::text), %(key_2)s::text::bigint, %(key_3)s::text))
 ORDER BY -coalesce(h.est_profit_usd, -1e30), h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
 """
+)
 
 
 def liquidatable(
@@ -154,8 +173,9 @@ SELECT d.protocol, h.project, h.version, h.deployment, health_bucket(h.health_fa
        count(*) FILTER (WHERE h.debt_usd IS NULL OR h.collateral_usd IS NULL) AS n_unpriced, min(h.as_of_block) AS oldest_block
 """
 
-BUCKETS_AT_HEAD: Final[LiteralString] = f"""
-{BUCKETS_OF}
+BUCKETS_AT_HEAD: Final[LiteralString] = (
+    BUCKETS_OF
+    + """
 FROM risk_head h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 JOIN risk_head_state s ON s.chain_id = h.chain_id AND s.deployment_key = h.deployment_key AND s.block_number = %(block_number)s
@@ -163,15 +183,18 @@ WHERE h.chain_id = %(chain_id)s AND h.is_open AND (%(protocol)s::text IS NULL OR
 GROUP BY d.protocol, h.project, h.version, h.deployment, 5
 ORDER BY d.protocol, h.deployment, min(h.health_factor) NULLS LAST
 """
+)
 
-BUCKETS_AS_OF: Final[LiteralString] = f"""
-{BUCKETS_OF}
+BUCKETS_AS_OF: Final[LiteralString] = (
+    BUCKETS_OF
+    + """
 FROM liquidation_risk_at(%(chain_id)s, %(block_number)s) h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 WHERE %(protocol)s::text IS NULL OR d.protocol = %(protocol)s
 GROUP BY d.protocol, h.project, h.version, h.deployment, 5
 ORDER BY d.protocol, h.deployment, min(h.health_factor) NULLS LAST
 """
+)
 
 
 def buckets(connection: Connection[Any], at: BlockAt, *, protocol: str | None) -> list[Row]:

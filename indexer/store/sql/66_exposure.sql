@@ -88,9 +88,13 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- The edges of a chain as of a block, or with p_block NULL at each protocol's head; of some accounts where given.
--- Debt edges of the state method: a debt and what is posted of the same root token (DAI, aDAI and sDAI are one), of one
--- owner. value(p, q) = D_p * A_q / max(sum D, sum A): no debt is posted twice and nothing posted is financed twice; what
--- lies at one node is within it (M6). It cannot see borrowed money that was swapped into something else.
+-- Debt edges by two methods, never to be added up:
+--   events  open loop links (M6): borrowed here, supplied there, through swaps too. What the link moved then is worth what it
+--           is now, and no more than is still owed of that debt and still there of that supply: the smaller of both
+--   state   a debt and what is posted of the same root token (DAI, aDAI and sDAI are one), of one owner.
+--           value(p, q) = D_p * A_q / max(sum D, sum A): no debt is posted twice and nothing posted is financed twice. It
+--           sees what was lent on without being collateral, and not what was swapped into something else
+-- What lies at one node is within it (M6).
 CREATE FUNCTION exposure_edges_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, owner_id text, src text, dst text, src_market text, dst_market text, edge_kind text,
@@ -118,7 +122,66 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         FROM rooted r LEFT JOIN place p ON p.token = r.asset AND p.is_indexed
         WHERE r.side <> 'debt'
         GROUP BY r.owner, r.root, coalesce(p.protocol, r.protocol), coalesce(p.node, r.node)
+    ), link AS (
+        SELECT hex(l.owner) AS owner, exposure_node(bd.protocol, bd.name, bm.market_id, bm.collateral_asset) AS borrow_node,
+            hex(l.borrow_token) AS borrow_token, l.borrowed_raw * unit_of(bt.decimals) AS borrowed,
+            exposure_node(sd.protocol, sd.name, sm.market_id, sm.collateral_asset) AS supply_node,
+            hex(l.token) AS supply_token, l.amount_raw * unit_of(st.decimals) AS supplied,
+            l.borrow_block, l.borrow_log_index, l.is_repledge, l.block_number, l.log_index
+        FROM (SELECT coalesce(p_block, max(h.as_of_block)) AS block_number FROM held h) a
+        JOIN loop_link l ON l.chain_id = p_chain AND l.block_number <= a.block_number
+            AND (l.closed_block IS NULL OR l.closed_block > a.block_number)
+        JOIN market bm ON bm.chain_id = p_chain AND bm.market_key = l.borrow_market_key
+        JOIN deployment bd ON bd.chain_id = p_chain AND bd.deployment_key = bm.deployment_key
+        JOIN market sm ON sm.chain_id = p_chain AND sm.market_key = l.supply_market_key
+        JOIN deployment sd ON sd.chain_id = p_chain AND sd.deployment_key = sm.deployment_key
+        JOIN token bt ON bt.chain_id = p_chain AND bt.address = l.borrow_token
+        JOIN token st ON st.chain_id = p_chain AND st.address = l.token
+    ), balance AS (
+        SELECT h.owner, h.protocol, h.node, h.asset, h.side = 'debt' AS is_debt, min(h.symbol) AS symbol, sum(h.amount) AS amount,
+            CASE WHEN count(*) = count(h.amount_usd) THEN sum(h.amount_usd) END AS amount_usd,
+            max(h.changed_block) AS changed_block, min(h.as_of_block) AS as_of_block
+        FROM held h GROUP BY h.owner, h.protocol, h.node, h.asset, h.side = 'debt'
+    ), loan AS (  -- a borrow that paid for a supply, and then for the receipt of it posted elsewhere, is one
+        SELECT k.owner, k.borrow_node, k.borrow_token, k.borrow_block, k.borrow_log_index,
+            greatest(sum(k.borrowed) FILTER (WHERE NOT k.is_repledge), sum(k.borrowed) FILTER (WHERE k.is_repledge)) AS borrowed,
+            sum(greatest(sum(k.borrowed) FILTER (WHERE NOT k.is_repledge), sum(k.borrowed) FILTER (WHERE k.is_repledge)))
+                OVER (PARTITION BY k.owner, k.borrow_node, k.borrow_token) AS all_borrowed
+        FROM link k GROUP BY k.owner, k.borrow_node, k.borrow_token, k.borrow_block, k.borrow_log_index
+    ), valued AS (
+        SELECT b.owner, b.protocol AS src, b.node AS src_market, b.asset, b.symbol, s.protocol, s.node, s.asset AS supply_token,
+            b.amount_usd * o.borrowed / greatest(o.all_borrowed, b.amount) AS owed_usd,
+            CASE WHEN b.amount_usd IS NOT NULL AND s.amount_usd IS NOT NULL THEN least(
+                b.amount_usd * l.borrowed / greatest(o.all_borrowed, b.amount),
+                CASE WHEN NOT l.is_repledge THEN s.amount_usd * l.supplied / greatest(l.first_supplied, s.amount)
+                     WHEN s.amount > l.first_supplied THEN s.amount_usd * (1 - l.first_supplied / s.amount) * l.supplied
+                          / greatest(l.again_supplied, s.amount - l.first_supplied)
+                     ELSE 0 END) END AS value_usd,
+            greatest(b.changed_block, s.changed_block) AS changed_block, b.as_of_block,
+            l.borrow_block, l.borrow_log_index, l.is_repledge, l.block_number, l.log_index
+        FROM (
+            SELECT k.*, coalesce(sum(k.supplied) FILTER (WHERE NOT k.is_repledge) OVER w, 0) AS first_supplied,
+                coalesce(sum(k.supplied) FILTER (WHERE k.is_repledge) OVER w, 0) AS again_supplied
+            FROM link k WINDOW w AS (PARTITION BY k.owner, k.supply_node, k.supply_token)
+        ) l
+        JOIN loan o USING (owner, borrow_node, borrow_token, borrow_block, borrow_log_index)
+        JOIN balance b ON b.is_debt AND b.owner = l.owner AND b.node = l.borrow_node AND b.asset = l.borrow_token AND b.amount > 0
+        JOIN balance s ON NOT s.is_debt AND s.owner = l.owner AND s.node = l.supply_node AND s.asset = l.supply_token
+            AND s.amount > 0
+    ), financed AS (
+        SELECT v.*, least(v.value_usd, greatest(v.owed_usd - coalesce(sum(v.value_usd) OVER (
+                PARTITION BY v.owner, v.src_market, v.asset, v.borrow_block, v.borrow_log_index
+                ORDER BY v.is_repledge, v.block_number, v.log_index, v.supply_token
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0), 0)) AS left_usd
+        FROM valued v
     )
+    SELECT p_chain, f.owner, f.src, coalesce(p.protocol, f.protocol), f.src_market, coalesce(p.node, f.node), 'debt', 'events',
+        f.asset, f.symbol, CASE WHEN count(*) = count(f.value_usd) THEN sum(round(f.left_usd * coalesce(p.part, 1), 18)) END,
+        max(f.changed_block), min(f.as_of_block)
+    FROM financed f LEFT JOIN place p ON p.token = f.supply_token AND p.is_indexed
+    WHERE coalesce(p.node, f.node) <> f.src_market
+    GROUP BY f.owner, f.src, coalesce(p.protocol, f.protocol), f.src_market, coalesce(p.node, f.node), f.asset, f.symbol
+    UNION ALL
     SELECT p_chain, o.owner, o.protocol, p.protocol, o.node, p.node, 'debt', 'state', o.asset, o.symbol,
         round(o.amount_usd * p.amount_usd / nullif(greatest(o.total_usd, p.total_usd), 0), 18),
         greatest(o.changed_block, p.changed_block), o.as_of_block
@@ -138,7 +201,7 @@ $$;
 
 -- How debt edges are found; claim and vault edges are in the graph of every method.
 CREATE FUNCTION exposure_methods() RETURNS TABLE (method text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ VALUES ('state') $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ VALUES ('events'), ('state') $$;
 
 -- The graph between protocols: edges of all owners summed. What lies within one protocol is M6's and not in it.
 CREATE FUNCTION exposure_graph_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)

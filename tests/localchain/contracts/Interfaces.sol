@@ -32,6 +32,11 @@ interface IPool {
         returns (uint256 collateral, uint256 debt, uint256 available, uint256 threshold, uint256 ltv, uint256 health);
 }
 
+interface IOldPool {
+    function withdraw(address asset, uint256 amount, address to) external returns (uint256);
+    function repay(address asset, uint256 amount, uint256 rateMode, address onBehalfOf) external returns (uint256);
+}
+
 struct MarketParams {
     address loanToken;
     address collateralToken;

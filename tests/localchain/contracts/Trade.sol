@@ -38,6 +38,34 @@ contract SettableOracle {
     }
 }
 
+/// The index price of one perp market, 18 decimals, with the calls that its base token makes.
+contract IndexFeed {
+    uint256 public price;
+
+    event PriceSet(uint256 price);
+
+    constructor(uint256 price_) {
+        price = price_;
+        emit PriceSet(price_);
+    }
+
+    function setPrice(uint256 price_) external {
+        price = price_;
+        emit PriceSet(price_);
+    }
+
+    function decimals() external pure returns (uint8) {
+        return 18;
+    }
+
+    /// The scenario's price is the average over any time.
+    function getDispatchedPrice(uint256) external view returns (uint256) {
+        return price;
+    }
+
+    function dispatchPrice(uint256) external {}
+}
+
 /// Runs many calls in one transaction, so that a price move costs one.
 contract Batch {
     function run(address[] calldata targets, bytes[] calldata calls) external {
