@@ -144,33 +144,36 @@ def ask(document: Any, session: requests.Session, names: Names, served: str, dem
             found.ok() for found in document.get_all_operations() if found.ok().definition.raw["operationId"] == name
         )
         count: Count = {}
-        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            if mode.is_negative and not (operation.query or operation.path_parameters or operation.body):
-                continue
-
-            @seed(SEED)
-            @settings(
-                max_examples=cases, deadline=None, database=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )  # fmt: skip
-            @given(case=operation.as_strategy(mode), choice=st.randoms(use_true_random=False))
-            def one(case: Case, choice: random.Random) -> None:
-                if mode.is_positive and choice.random() < 0.6:
-                    names.put_into(case, choice)
-                if isinstance(case.query, dict):
-                    shorten(case)
-                if name == "simulate_cascade":  # nothing works the queue off here, and a full one is a 503
-                    with psycopg.connect(demo, autocommit=True) as connection:
-                        connection.execute("DELETE FROM cascade_runs")
-                answer = case.call(base_url=served, session=session, timeout=40)
-                # of one event in a stream OpenAPI 3.1 cannot speak; tests/stream reads them
-                checks = [check for check in CHECKS if name != "stream" or check is not response_schema_conformance]
-                case.validate_response(answer, checks=checks)
-                key = str(answer.status_code)
-                count[key] = count.get(key, 0) + 1
-
-            one()
+        ask_in(operation, GenerationMode.POSITIVE, cases, count)
+        if operation.query or operation.path_parameters or operation.body:
+            ask_in(operation, GenerationMode.NEGATIVE, cases, count)
         return count
+
+    def ask_in(operation: Any, mode: GenerationMode, cases: int, count: Count) -> None:
+        name = operation.definition.raw["operationId"]
+        # of one event in a stream OpenAPI 3.1 cannot speak; tests/stream reads them
+        checks = [check for check in CHECKS if name != "stream" or check is not response_schema_conformance]
+
+        @seed(SEED)
+        @settings(
+            max_examples=cases, deadline=None, database=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=operation.as_strategy(mode), choice=st.randoms(use_true_random=False))
+        def one(case: Case, choice: random.Random) -> None:
+            if mode.is_positive and choice.random() < 0.6:
+                names.put_into(case, choice)
+            if isinstance(case.query, dict):
+                shorten(case)
+            if name == "simulate_cascade":  # nothing works the queue off here, and a full one is a 503
+                with psycopg.connect(demo, autocommit=True) as connection:
+                    connection.execute("DELETE FROM cascade_runs")
+            answer = case.call(base_url=served, session=session, timeout=40)
+            case.validate_response(answer, checks=checks)
+            key = str(answer.status_code)
+            count[key] = count.get(key, 0) + 1
+
+        one()
 
     return run
 
