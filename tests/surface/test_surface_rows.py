@@ -15,7 +15,6 @@ import pytest
 from psycopg.rows import dict_row
 
 from api.paging import Pin, encode
-from api.settings import Settings
 from tests.api.conftest import TestClient, client_of
 
 CHAIN, HEAD, EARLIER = 31_337, 1070, 700
