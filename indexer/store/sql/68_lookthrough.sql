@@ -29,9 +29,11 @@ RETURNS TABLE (
     plain_usd numeric, unseen_usd numeric, is_priced boolean, shares jsonb, as_of_block bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    WITH held AS MATERIALIZED (
+    WITH asked AS MATERIALIZED (  -- an argument of a function that is inlined would be computed again for every row
+        SELECT p_accounts || vaults_behind(p_chain, p_block, p_accounts) AS accounts
+    ), held AS MATERIALIZED (
         SELECT * FROM exposure_positions(p_chain, p_block,
-            CASE WHEN p_accounts IS NOT NULL THEN p_accounts || vaults_behind(p_chain, p_block, p_accounts) END)
+            CASE WHEN p_accounts IS NOT NULL THEN (SELECT a.accounts FROM asked a) END)
     ), place AS MATERIALIZED (
         SELECT p.token, bool_or(p.is_indexed) AS is_indexed
         FROM claim_places(p_chain, p_block, ARRAY(SELECT DISTINCT h.asset FROM held h WHERE h.side <> 'debt')) p
