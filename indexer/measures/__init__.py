@@ -86,7 +86,7 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         done = Committed(chain_id, step.first, last, moved, at_head, reorg)
         for follow in BEFORE:
             follow(connection, done)
-        intervals = _due(connection, done, interval)
+        intervals = _due(connection, done, interval, step.first if step.since is None else min(step.first, step.since))
         if intervals:
             _plan(connection, len(intervals))
         for due in intervals:
@@ -134,34 +134,42 @@ def _opened(connection: Connection, chain_id: int, interval: int, block: int) ->
     return int(row[0]) if row else 0
 
 
-def _due(connection: Connection, step: Committed, interval: int) -> list[Interval]:
-    """Return the intervals that end within the step, ascending, with every protocol that is past them.
+def _due(connection: Connection, step: Committed, interval: int, first: int) -> list[Interval]:
+    """Return the intervals that end between block `first` and the step's last, ascending, with all protocols past them.
 
     Those that were past them before are looked at again: prices of one protocol may value the positions of another.
     The last block with a log is counted from logs that are there by now however the chain was read: of a contract from
     the block in which it was found on, and not those of wallets, which may be read long after their interval.
     """
     chain_id = step.chain_id
-    since, until = (_opened(connection, chain_id, interval, block) for block in (step.first - 1, step.last))
+    since, until = (_opened(connection, chain_id, interval, block) for block in (first - 1, step.last))
     if since == until:
         return []
     rows = connection.execute(
         """
         WITH emitter AS (
-            SELECT c.address, c.protocol, min(c.block_number) AS since
-            FROM contract c JOIN cursor p USING (chain_id, protocol)
-            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s AND c.kind <> 'WalletToken'
+            SELECT c.address, c.protocol, min(c.block_number) AS since, p.n AS open
+            FROM contract c JOIN (
+                SELECT r.protocol, (
+                    SELECT b.block_timestamp / %(interval)s FROM block b
+                    WHERE b.chain_id = r.chain_id AND b.block_number <= r.block_number
+                    ORDER BY b.block_number DESC LIMIT 1
+                ) AS n
+                FROM cursor r WHERE r.chain_id = %(chain)s
+            ) p USING (protocol)
+            WHERE c.chain_id = %(chain)s AND c.kind <> 'WalletToken'
               AND NOT EXISTS (SELECT FROM wallet_state w WHERE w.chain_id = c.chain_id AND w.wallet = c.address)
-            GROUP BY 1, 2
+            GROUP BY 1, 2, 4
         )
         SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
         FROM block b
         JOIN raw_log l ON l.chain_id = b.chain_id AND l.block_number = b.block_number
         JOIN emitter e ON e.address = l.address AND e.since <= l.block_number
         WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
+          AND b.block_timestamp / %(interval)s < e.open
         GROUP BY 1, 2
         """,
-        {"chain": chain_id, "since": since, "until": until, "interval": interval, "last": step.last},
+        {"chain": chain_id, "since": since, "until": until, "interval": interval},
     ).fetchall()
     keys: dict[str, list[int]] = {}
     for key, protocol in connection.execute(
