@@ -86,7 +86,7 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         done = Committed(chain_id, step.first, last, moved, at_head, reorg)
         for follow in BEFORE:
             follow(connection, done)
-        intervals = _due(connection, done, interval)
+        intervals = _due(connection, done, interval, step.first if step.since is None else min(step.first, step.since))
         if intervals:
             _plan(connection, len(intervals))
         for due in intervals:
@@ -134,8 +134,8 @@ def _opened(connection: Connection, chain_id: int, interval: int, block: int) ->
     return int(row[0]) if row else 0
 
 
-def _due(connection: Connection, step: Committed, interval: int) -> list[Interval]:
-    """Return the intervals that end within the step, ascending, with every protocol that is past them.
+def _due(connection: Connection, step: Committed, interval: int, first: int) -> list[Interval]:
+    """Return the intervals that end between block `first` and the step's last, ascending, with all protocols past them.
 
     Those that were past them before are looked at again: a later block may end the interval now, and prices of one
     protocol may value the positions of another. So the rows are the same in whatever order protocols got there.
@@ -143,7 +143,7 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
     not those of wallets, which may be read long after their interval.
     """
     chain_id = step.chain_id
-    since, until = (_opened(connection, chain_id, interval, block) for block in (step.first - 1, step.last))
+    since, until = (_opened(connection, chain_id, interval, block) for block in (first - 1, step.last))
     if since == until:
         return []
     rows = connection.execute(
