@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(READY) ## index the recorded chain in demo/ and serve it on http://127.0.0.1:8000 (no network)
+demo: $(READY) ## index the recorded chain in demo/ and show it at http://127.0.0.1:8000/ (no network)
 	$(BIN)/leverage demo
 
 run: $(READY) ## follow the chains of leverage.toml
