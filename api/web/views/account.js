@@ -193,7 +193,7 @@ function drawPast(element, points) {
   draw(element, ({ colour }) => ({
     tooltip: { valueFormatter: (shown) => shown === null ? "–" : Math.abs(shown) < 20 ? ratio(shown, 3) : usd(shown) },
     xAxis: { type: "time" },
-    yAxis: [{ type: "value", axisLabel: { formatter: usd } }, { type: "value", scale: true, position: "right", splitLine: { show: false }, splitNumber: 3, axisLabel: { formatter: (shown) => ratio(shown, 2) } }],
+    yAxis: [{ type: "value", axisLabel: { formatter: usd } }, { type: "value", scale: true, position: "right", splitLine: { show: false }, splitNumber: 3, axisLabel: { formatter: (shown) => ratio(shown, 3) } }],
     series: [
       line("assets", colour("c2"), (point) => value(point, false), { areaStyle: { opacity: 0.12 } }),
       line("debt", colour("bad"), (point) => value(point, true), { areaStyle: { opacity: 0.15 } }),

@@ -32,13 +32,13 @@ export async function show(root, { signal, rest: [wanted] }) {
     for (const asset of assets) set(sliders.get(asset.asset), asset.stable ? 0 : value);
   } }, text);
   const first = assets.slice(0, SHOWN), others = assets.slice(SHOWN);
-  form.append(
+  form.append(...h("div", null,
     h("div", { class: "controls", role: "group", "aria-label": "Presets" }, preset("All −10 %", -10), preset("All −30 %", -30), preset("All −50 %", -50), preset("Reset", 0)),
     h("div", { class: "sliders" }, first.map(one)),
     others.length > 0 && h("details", null, h("summary", null, `${others.length} more assets`), h("div", { class: "sliders" }, others.map(one))),
     h("div", { class: "controls" }, label("Prices fall", path), label("Selling moves prices", impact), pass.element, sold.element,
       h("label", { class: "check" }, correlated, "Correlated assets follow"), run),
-    told);
+    told).children);
   const nowhere = h("p", { class: "empty" }, "Nobody owes anything, so no price can set off a liquidation.");
   root.append(
     h("div", { class: "title" }, h("h1", null, "Cascade"), h("p", null, "A scenario, not a forecast: prices move as told, liquidations follow each protocol's rules, what is seized is sold")),
@@ -157,8 +157,8 @@ function answer(element, simulation, symbols) {
   const { result, rounds } = simulation, { settings } = result;
   const prices = chart("Price by round"), repaid = chart("Debt repaid by round, USD");
   const moved = result.assets.filter((asset) => asset.price);
-  const worst = [...moved].sort((a, b) => a.final_price?.[0] / a.price - b.final_price?.[0] / b.price)[0];
-  const which = h("select", { id: "price-of" }, moved.map((asset) => h("option", { value: asset.asset, selected: asset === worst }, asset.symbol ?? address(asset.asset))));
+  const asked = moved.find((asset) => asset.asset in simulation.request.shocks);
+  const which = h("select", { id: "price-of" }, moved.map((asset) => h("option", { value: asset.asset, selected: asset === asked }, asset.symbol ?? address(asset.asset))));
   const range = (values) => usdRange([Math.min(...values), Math.max(...values)]);
   const counts = settings.map((setting) => setting.protocols.reduce((sum, row) => sum + row.liquidations, 0));
   const lengths = settings.map((setting) => setting.rounds);

@@ -78,7 +78,7 @@ function drawGraph(element, edges, total) {
       : tip(node(data.name), exposure.has(data.name) && `${usd(exposure.get(data.name))} in cycles`, data.name.startsWith("issuer:") && "not indexed itself")) },
     legend: { data: kinds, selectedMode: false },
     series: [{
-      type: "graph", layout: "none", roam: false, top: 80, bottom: 60, left: "16%", right: "16%",
+      type: "graph", layout: "none", roam: false, top: 80, bottom: 60, left: width < 500 ? "24%" : "16%", right: width < 500 ? "24%" : "16%",
       edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, emphasis: { focus: "adjacency", lineStyle: { opacity: 1 } }, 
       label: { show: true, color: text, position: "bottom", fontSize: 12, formatter: ({ name }) => node(name) },
       categories: kinds.map((name) => ({ name, symbol: "roundRect", itemStyle: { color: colour(KIND[name][0]) } })),

@@ -203,7 +203,7 @@ function purgeTable(rows) {
     { name: "Contraction", number: true, value: (row) => percent(row.contraction) },
     { name: "By force", number: true, title: "liquidated until the trough over the whole fall", value: (row) => percent(row.forced_share) },
     { name: "Price", number: true, title: "price at the trough over price at the start, less 1", value: (row) => percent(row.price_move) },
-  ], [...rows].sort((a, b) => (b.kind === "purge") - (a.kind === "purge")).slice(0, 10), { caption: "Purges first, newest first", empty: "No purge in the kept history." });
+  ], [...rows].sort((a, b) => (b.kind === "purge") - (a.kind === "purge")).slice(0, 10), { caption: "Purges, forced first", empty: "No purge in the kept history." });
 }
 
 function correctionTable(rows) {
