@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
 from api.main import create_app
 from api.settings import Settings
 from tools.vendor_web import PACKAGES, VENDOR

@@ -63,9 +63,9 @@ export async function show(root, { signal, rest: [wanted] }) {
   }
 
   async function follow(simulation) {
-    for (let n = 0; simulation.status === "queued" || simulation.status === "running"; n += 1) {
+    for (let n = 0; simulation.status !== "failed" && !simulation.rounds; n += 1) { // one that is asked for has no rounds yet
       replace(told, simulation.status === "queued" ? "Waiting for a worker…" : "Computing…");
-      await pause(POLL_MS[Math.min(n, POLL_MS.length - 1)], signal);
+      if (simulation.status !== "done") await pause(POLL_MS[Math.min(n, POLL_MS.length - 1)], signal);
       simulation = (await get(`/simulations/${simulation.id}`, { chain: null }, signal)).data;
     }
     if (simulation.status === "failed") throw new Error(simulation.error);

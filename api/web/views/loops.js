@@ -8,7 +8,7 @@ import { address, count, node, percent, ratio, times, usd } from "../lib/format.
 export async function show(root, { signal }) {
   const summary = h("div"), cycles = h("div"), loops = h("div"), shares = h("div"), financed = h("div");
   const graph = chart("Exposure between protocols", "tall", "No exposure between two protocols.");
-  const method = h("select", { id: "method" }, h("option", { value: "state" }, "balances (state)"), h("option", { value: "events" }, "money followed (events)"));
+  const method = h("select", { id: "method" }, h("option", { value: "events" }, "money followed (events)"), h("option", { value: "state" }, "balances (state)"));
   const form = h("select", { id: "form" }, h("option", { value: "loop" }, "loops"), h("option", { value: "chain" }, "chains"), h("option", { value: "" }, "both"));
   const age = h("select", { id: "age" }, h("option", { value: 0 }, "one transaction"), h("option", { value: 86400, selected: true }, "one day"), h("option", { value: "" }, "any age"));
   root.append(

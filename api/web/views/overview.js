@@ -35,7 +35,8 @@ export async function show(root, { signal }) {
 
   async function look() {
     const rows = async (path, parameters, most) => (await list(path, parameters, signal, most)).data;
-    const protocols = await rows("/protocols");
+    const covered = await list("/protocols", {}, signal);
+    const protocols = covered.data.filter((one) => one.block_number !== null && !covered.meta.not_covered.includes(one.protocol));
     const has = (kind) => protocols.filter((one) => one.deployments.some((deployment) => deployment.kind === kind)).map((one) => one.protocol);
     const each = async (names, path, parameters) => (await Promise.all(names.map((name) => rows(`/protocols/${name}/${path}`, parameters, 3000)))).flat();
     const lending = has("lending");
