@@ -125,6 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.ready_lag_seconds = settings.ready_lag_seconds
     app.state.read_heads = read_heads
     app.state.registry = registry
+    app.state.fields = {}
     app.state.parameters = cache(lambda: parameters_of(app))
     app.openapi = cache(partial(openapi, app))  # type: ignore[method-assign]
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
