@@ -162,7 +162,10 @@ def times(value: Any) -> str:
 
 
 def percent(value: Any, digits: int = 1) -> str:
-    return "–" if value is None else f"{'−' if value < 0 else ''}{abs(value * 100):.{digits}f}%"
+    if value is None:
+        return "–"
+    text = f"{abs(value * 100):.{digits}f}"
+    return f"{'−' if value < 0 and float(text) else ''}{text}%"
 
 
 def total(rows: list[dict[str, Any]], name: str) -> Decimal:

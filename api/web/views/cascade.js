@@ -174,7 +174,7 @@ function answer(element, simulation, symbols) {
   replace(element, h("div", { class: "wide" }, tile),
     panel("Price by round", { note: "of the start; solid: oracle, dashed: market", size: "half" }, h("div", { class: "controls" }, label("Asset", which)), prices),
     panel("Debt repaid by round", { note: "USD at the prices of the round", size: "half" }, repaid),
-    panel("By protocol", { note: "low to high over the depths; contagion: more than its own part of the shock explains" }, protocolTable(settings, range)),
+    panel("By protocol", { note: "low to high over the depths; contagion: repaid more, or less (−), than if it stood alone" }, protocolTable(settings, range)),
     panel("Prices", { note: "amplification: fall at the end over the shock", size: "half" }, assetTable(moved)),
     panel("By depth of market", { note: result.depth === "relative" ? "depth: of each asset, as a share of what backs debt with it" : "", size: "half" }, depthTable(result)),
     result.markets.length > 0 && panel("Markets", { note: "at the middle depth" }, marketTable(result.markets, symbols)));
@@ -221,7 +221,7 @@ function protocolTable(settings, range) {
     { name: "Protocol", value: (name) => name },
     { name: "Liquidations", number: true, value: (name) => { const all = of(name, "liquidations"); return Math.min(...all) === Math.max(...all) ? count(all[0]) : `${count(Math.min(...all))} – ${count(Math.max(...all))}`; } },
     { name: "Repaid", number: true, value: (name) => range(of(name, "repaid_usd")) },
-    { name: "Of it contagion", number: true, value: (name) => range(of(name, "contagion_usd")) },
+    { name: "Contagion", number: true, value: (name) => range(of(name, "contagion_usd")) },
     { name: "Bad debt", number: true, value: (name) => range(of(name, "bad_debt_usd")) },
   ], names, { caption: "Result by protocol", empty: "No protocol has borrowers." });
 }
