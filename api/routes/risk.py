@@ -113,6 +113,14 @@ def liquidation_risk_positions(
         ),
     ] = None,
     asset: Asset = None,
+    account: Annotated[
+        str | None,
+        Query(
+            pattern=ADDRESS,
+            description="Only this debtor: 0x and 40 hex digits.",
+            examples=["0x00000000000000000000000000000000000000a1"],
+        ),
+    ] = None,
     sort: Annotated[Literal["health_factor"], Query(description="The order: worst first.")] = "health_factor",
     min_debt_usd: Annotated[
         Decimal | None,
@@ -132,7 +140,7 @@ def liquidation_risk_positions(
     found = queries.at_risk.at_risk(
         connection, at, page.limit, page.after,
         health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
-        min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment,
+        min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment, account=None if account is None else account.lower(),
     )  # fmt: skip
     return listed(request, found, page, at)
 

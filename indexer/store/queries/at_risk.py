@@ -71,6 +71,7 @@ JOIN risk_head_state s ON s.chain_id = h.chain_id AND s.deployment_key = h.deplo
 WHERE h.chain_id = %(chain_id)s AND h.is_open AND h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, unhex(%(key_1)s::text), %(key_2)s::text::bigint, %(key_3)s::text))
+  AND (%(account)s::text IS NULL OR h.account = unhex(%(account)s::text))
   """
     + FILTERS
     + """
@@ -89,6 +90,7 @@ JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment
 WHERE h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, %(key_1)s::text, %(key_2)s::text::bigint, %(key_3)s::text))
+  AND (%(account)s::text IS NULL OR h.account = %(account)s::text)
   """
     + FILTERS
     + """
@@ -111,12 +113,12 @@ def at_block(at: BlockAt) -> dict[str, object]:
 def at_risk(
     connection: Connection[Any], at: BlockAt, limit: int, after: Key | None,
     *, health_factor_lt: Decimal | None, drop: Decimal | None, asset: str | None, min_debt_usd: Decimal | None,
-    protocol: str | None, deployment: str | None,
+    protocol: str | None, deployment: str | None, account: str | None = None,
 ) -> Slice:  # fmt: skip
     """Return indebted accounts, lowest health factor first. Unpriced ones have none and are not among them."""
     parameters = {
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
-        "protocol": protocol, "deployment": deployment,
+        "protocol": protocol, "deployment": deployment, "account": account,
     }  # fmt: skip
     statement = AT_HEAD if holds(connection, at) else AS_OF
     return select_slice(connection, statement, AT_RISK_KEY, after, limit, parameters)
