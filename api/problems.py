@@ -154,6 +154,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # FastAPI's word for a body that it cannot read at all
+            return document(request, bad_parameter("body", "it cannot be read", "body"))
         slug = SLUGS.get(error.status_code, f"http-{error.status_code}")
         answer = document(request, Problem(error.status_code, slug, str(error.detail), str(error.detail)))
         answer.headers.update(error.headers or {})

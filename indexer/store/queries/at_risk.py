@@ -17,8 +17,8 @@ from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_o
 
 AT_RISK_KEY: Final[Keyset] = (
     ("risk_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
 )
 """Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
@@ -126,8 +126,8 @@ def at_risk(
 
 LIQUIDATABLE_KEY: Final[Keyset] = (
     ("profit_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
 )
 """Highest gross profit first; `profit_order` is its negative, one without a known profit comes last."""
