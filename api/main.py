@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import problems
+from api import problems, web
 from api.access import Access, origins
 from api.heads import Heads
 from api.limits import BodyLimit
@@ -145,6 +145,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
+    web.install(app)
     return app
 
 
