@@ -5,6 +5,7 @@
     404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-venue, unknown-asset, outside-coverage, header-not-kept, not-found
     404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-simulation, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
+    409     moved-on                 a listing of the head's table whose head is now another block: start it again
     413     body-too-large
     422     bad-parameter            `errors` names each parameter at fault
     429     too-many-requests        with Retry-After and RateLimit-* headers
@@ -79,6 +80,11 @@ def header_not_kept(detail: str, **extra: Any) -> Problem:
 def reorged_away(detail: str) -> Problem:
     """Return a 409 for a pinned block that was replaced."""
     return Problem(409, "reorged-away", "The pinned block was replaced", detail)
+
+
+def moved_on(detail: str) -> Problem:
+    """Return a 409 for a listing of the head that is the head no longer."""
+    return Problem(409, "moved-on", "The head moved on", detail)
 
 
 def unavailable(slug: str, detail: str, retry_after: int = 1) -> Problem:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web3 import Web3
 
 from api.settings import Settings
 from indexer.commands.demo import RECORDING
@@ -67,6 +68,13 @@ def node(recorded: dict[tuple[str, str], str]) -> Iterator[FakeNode]:
     # which pool a provider names is part of the recording's description
     answers[contracts["PoolAddressesProvider"], "0x026b1d5f"] = "0x" + word(contracts["Pool"])
 
+    # and so is what Morpho was told when a market was made
+    asked = Web3.keccak(text="idToMarketParams(bytes32)")[:4].hex()
+    created = "0x" + Web3.keccak(text="CreateMarket(bytes32,(address,address,address,address,uint256))").hex()
+    for log in (log for block in story.blocks for log in block.logs):
+        if log["address"] == contracts["Morpho"] and log["topics"][0] == created:
+            answers[contracts["Morpho"], f"0x{asked}{log['topics'][1][2:]}"] = log["data"]
+
     def answer(to: str, data: str, block: FakeBlock) -> str | None:
         if block.number == CRASH and (to, data) in answers:
             return answers[to, data]
@@ -110,6 +118,8 @@ def test_the_bot_prints_what_it_would_send(
         assert line["health_factor_on_chain"] == health / 10**18
         assert line["call"]["arguments"][2] == line["account"]
         assert int(line["call"]["arguments"][3]) > 0
+    morpho = [line for line in told if line["protocol"] == "morpho_blue"]
+    assert morpho and all(line["health_factor_on_chain"] < 1 or line["verdict"] != "would send" for line in morpho)
     assert {method for method, _ in node.requests} <= {"eth_chainId", "eth_blockNumber", "eth_call"}, "it never sends"
 
 

@@ -20,8 +20,12 @@ AT_RISK_KEY: Final[Keyset] = (
     ("account", "address"),
     ("deployment_key", "key"),
     ("scope", "text"),
+    ("source", "text"),
 )
-"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
+"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor; `source` says whether a listing
+began with the table of the head or was computed as of its block, for the two must not be mixed."""
+
+HEAD: Final = "head"
 
 HOLDS: Final[LiteralString] = "SELECT risk_head_holds(%(chain_id)s, %(block_number)s) AS holds"
 
@@ -61,7 +65,7 @@ FILTERS: Final[LiteralString] = """
 
 AT_HEAD: Final[LiteralString] = (
     """
-SELECT hex(h.account) AS account, """
+SELECT hex(h.account) AS account, 'head' AS source, """
     + COLUMNS
     + PAIR
     + """
@@ -80,7 +84,7 @@ ORDER BY h.chain_id, h.health_factor, h.account, h.deployment_key, coalesce(h.ma
 
 AS_OF: Final[LiteralString] = (
     """
-SELECT h.account, """
+SELECT h.account, 'as of' AS source, """
     + COLUMNS
     + NO_PAIR
     + """
@@ -118,7 +122,8 @@ def at_risk(
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
         "protocol": protocol, "deployment": deployment,
     }  # fmt: skip
-    statement = AT_HEAD if holds(connection, at) else AS_OF
+    from_head = holds(connection, at) if after is None else after[-1] == HEAD
+    statement = AT_HEAD if from_head else AS_OF
     return select_slice(connection, statement, AT_RISK_KEY, after, limit, parameters)
 
 
