@@ -3,8 +3,8 @@
     python -m tools.make_cookbook            write
     python -m tools.make_cookbook --check    write nothing; exit 1 if a page differs
 
-The words and the queries are written by hand; what follows a ```sql block in a ``` block is the answer, in psql's form. The same
-is done for the other pages that show queries (`PAGES`). A test does `--check`.
+The words and the queries are written by hand; what follows a ```sql block in a ```text block is the answer, in psql's form. In
+docs/first-hour.md requests are answered likewise, below their `$ curl` line. A test does `--check`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -20,16 +21,29 @@ from typing import Any
 
 import psycopg
 
+from api.main import create_app
+from api.settings import Settings
 from indexer.commands.demo import RECORDING, demo_settings
 from indexer.config import ROOT
 from indexer.run import follow_chain
 from indexer.store.embedded import Embedded
 from indexer.store.migrate import upgrade
 
+with warnings.catch_warnings():
+    warnings.simplefilter(
+        "ignore"
+    )  # Starlette prefers httpx2 now; httpx, a development dependency here, works as before
+    from fastapi.testclient import TestClient
+
 PAGES = (ROOT / "docs" / "sql-cookbook.md", ROOT / "docs" / "first-hour.md")
 QUERY = re.compile(r"^```sql\n(.*?)^```\n(?:\n```text\n.*?^```\n)?", re.MULTILINE | re.DOTALL)
+REQUEST = re.compile(
+    r"^```console\n\$ curl (\S+) 'http://127\.0\.0\.1:8000([^']*)'\n.*?^```\n", re.MULTILINE | re.DOTALL
+)
 SHOWN = 8
 """Rows of an answer that a page shows."""
+LETTERS, WIDTH = 900, 128
+"""Letters of an HTTP answer that a page shows, and how long its lines are."""
 
 NUMBERS = (int, float, Decimal)
 
@@ -39,15 +53,22 @@ def queries(text: str) -> list[str]:
     return [found[1] for found in QUERY.finditer(text)]
 
 
-def render(text: str, connection: psycopg.Connection[Any]) -> str:
+def render(text: str, connection: psycopg.Connection[Any], client: TestClient) -> str:
     """Return the page with every answer written anew."""
+
+    def fetched(found: re.Match[str]) -> str:
+        answer = re.sub(r'("lag_seconds":)\d+', r"\1...", client.get(found[2]).text.strip())
+        answer = answer if len(answer) <= LETTERS else answer[:LETTERS] + " ..."
+        lines = [line[at : at + WIDTH] for line in answer.splitlines() for at in range(0, max(len(line), 1), WIDTH)]
+        shown = "\n".join(lines)
+        return f"```console\n$ curl {found[1]} 'http://127.0.0.1:8000{found[2]}'\n{shown}\n```\n"
 
     def answered(found: re.Match[str]) -> str:
         cursor = connection.execute(found[1].encode())
         names = [column.name for column in cursor.description or ()]
         return f"```sql\n{found[1]}```\n\n```text\n{table(names, cursor.fetchall())}\n```\n"
 
-    return QUERY.sub(answered, text)
+    return REQUEST.sub(fetched, QUERY.sub(answered, text))
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -78,11 +99,11 @@ def demo(url: str) -> None:
 
 def differing(url: str) -> Iterator[tuple[Path, str]]:
     """Yield the pages that differ from what they should be, with their right text."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection, TestClient(create_app(Settings(url))) as client:
         connection.read_only = True
         for page in PAGES:
             text = page.read_text(encoding="utf-8")
-            if (right := render(text, connection)) != text:
+            if (right := render(text, connection, client)) != text:
                 yield page, right
 
 
