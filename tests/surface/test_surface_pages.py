@@ -68,3 +68,13 @@ def test_every_relation_can_be_exported_in_both_forms(demo: str) -> None:
             assert rows[0] == table.column_names and len(rows) - 1 == table.num_rows == count, name
             seen += count > 0
     assert seen > 50
+
+
+def test_the_methodology_has_every_metric() -> None:
+    text = (ROOT / "docs" / "methodology.md").read_text(encoding="utf-8")
+    missing = [f"M{n}" for n in range(1, 24) if f"\n## M{n}: " not in text]
+    assert missing == []
+    for section in ("## Assumptions", "## Out of scope"):
+        assert section in text
+    for word in ("Greeks", "implied-volatility", "order books", "regulatory", "advice"):
+        assert word in text.partition("## Out of scope")[2]
