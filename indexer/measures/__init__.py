@@ -53,6 +53,8 @@ class Committed:
     at_head: bool
     """Whether `last` is the newest block that the node spoke of."""
     reorg: bool = False
+    fresh: bool = False
+    """Whether no row of these blocks, nor of any block before, can have been added but by this step."""
 
 
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
@@ -83,7 +85,7 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
     for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
-        done = Committed(chain_id, step.first, last, moved, at_head, reorg)
+        done = Committed(chain_id, step.first, last, moved, at_head, reorg, step.fresh)
         for follow in BEFORE:
             follow(connection, done)
         intervals = _due(connection, done, interval)
