@@ -148,6 +148,8 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
     """Return the intervals that end within the step, ascending, with every protocol that is past them.
 
     Those that were past them before are looked at again: prices of one protocol may value the positions of another.
+    The last block with a log is counted from logs that are there by now however the chain was read: of a contract from
+    the block in which it was found on, and not those of wallets, which may be read long after their interval.
     """
     chain_id = step.chain_id
     since, until = (_opened(connection, chain_id, interval, block) for block in (step.first - 1, step.last))
@@ -156,13 +158,16 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
     rows = connection.execute(
         """
         WITH emitter AS (
-            SELECT DISTINCT c.address, c.protocol FROM contract c JOIN cursor p USING (chain_id, protocol)
+            SELECT c.address, c.protocol, min(c.block_number) AS since
+            FROM contract c JOIN cursor p USING (chain_id, protocol)
             WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s AND c.kind <> 'WalletToken'
+              AND NOT EXISTS (SELECT FROM wallet_state w WHERE w.chain_id = c.chain_id AND w.wallet = c.address)
+            GROUP BY 1, 2
         )
         SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
         FROM block b
         JOIN raw_log l ON l.chain_id = b.chain_id AND l.block_number = b.block_number
-        JOIN emitter e ON e.address = l.address
+        JOIN emitter e ON e.address = l.address AND e.since <= l.block_number
         WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
         GROUP BY 1, 2
         """,

@@ -102,6 +102,29 @@ WHERE x.deployment_key = n.deployment_key AND x.scope = n.scope AND x.account = 
 """
 
 
+TOLD_TABLE: Final[LiteralString] = (
+    "CREATE TEMP TABLE IF NOT EXISTS told_risk_head (deployment_key bigint, scope bigint, account bytea, gone boolean) "
+    "ON COMMIT DELETE ROWS"
+)
+
+TOLD: Final[LiteralString] = """
+INSERT INTO told_risk_head
+SELECT n.deployment_key, n.scope, n.account, false
+FROM new_risk_head n
+LEFT JOIN risk_head r USING (chain_id, deployment_key, scope, account)
+WHERE least(n.health_factor, CASE WHEN r.is_open THEN r.health_factor END) < 1.1
+  AND (r.is_open IS NOT TRUE OR health_bucket(n.health_factor) IS DISTINCT FROM health_bucket(r.health_factor)
+       OR n.is_liquidatable IS DISTINCT FROM r.is_liquidatable)
+UNION ALL
+SELECT r.deployment_key, r.scope, r.account, true
+FROM risk_head r
+WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open AND r.health_factor < 1.1
+  AND {} AND NOT EXISTS (SELECT FROM new_risk_head n
+  WHERE (n.chain_id, n.deployment_key, n.scope, n.account) = (r.chain_id, r.deployment_key, r.scope, r.account))
+"""
+"""Who comes into, moves within or leaves the buckets below 1.1: what `/v1/stream` tells. Before the rows are replaced."""
+
+
 def write(
     connection: Connection, chain: int, block: int, keys: list[int], accounts: list[bytes] | None, ways: Ways
 ) -> None:
@@ -116,17 +139,22 @@ def write(
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS new_risk_head (LIKE risk_head) ON COMMIT DELETE ROWS")
     # not TRUNCATE, nor ANALYZE for a few rows: either throws away the plans below, which take longer to make than to run
     connection.execute("DELETE FROM new_risk_head")
+    connection.execute(TOLD_TABLE)
     rows = sql.SQL(ROWS).format(union(ways.risks, OF_ACCOUNTS))
     connection.execute(sql.SQL(f"INSERT INTO new_risk_head ({COLUMNS}) ") + rows, parameters, prepare=True)
     if accounts is None or len(accounts) > MANY:
         connection.execute("ANALYZE new_risk_head")  # without statistics the joins below are nested loops
     if ways.legs:
         connection.execute(sql.SQL(PRICES).format(union(ways.legs, OF_ACCOUNTS)), parameters, prepare=True)
+    some = sql.SQL("true" if accounts is None else "r.account = ANY(%(accounts)s)")
+    connection.execute(sql.SQL(TOLD).format(some), parameters)
     connection.execute(
-        "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
-        "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "
-        "AND (%(accounts)s::bytea[] IS NULL OR r.account = ANY(%(accounts)s)) AND NOT EXISTS (SELECT FROM new_risk_head n "
-        "WHERE (n.chain_id, n.deployment_key, n.scope, n.account) = (r.chain_id, r.deployment_key, r.scope, r.account))",
+        sql.SQL(
+            "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
+            "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "
+            "AND {} AND NOT EXISTS (SELECT FROM new_risk_head n WHERE (n.chain_id, n.deployment_key, n.scope, n.account) "
+            "= (r.chain_id, r.deployment_key, r.scope, r.account))"
+        ).format(some),
         parameters,
     )
     connection.execute(

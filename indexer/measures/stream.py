@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from indexer.store.queries import events, params
+from indexer.store.queries import at_risk, events, loops, params, perps
 from indexer.store.queries.rows import select
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def at_step(connection: Connection, step: Committed) -> None:
     if step.reorg and newest is not None:
         body = {"chain_id": step.chain_id, "first_invalid_block": step.first, "new_head": step.last}
         messages.append((step.first, "reorg", body))
-    told = {} if newest is None or step.reorg else _told(connection, step)
-    if news := tuple(name for name in step.protocols if step.last > told.get(name, -1)):
+    if newest is None:  # the stream begins: what is now, not what was
+        messages += _block(connection, step)
+    told = {} if step.reorg else _told(connection, step)
+    if newest is not None and (news := tuple(name for name in step.protocols if step.last > told.get(name, -1))):
         step = replace(step, protocols=news)
         happened = [message for source in SOURCES for message in source(connection, step)]
         messages += [*sorted(happened, key=lambda message: message[0]), *_block(connection, step)]
@@ -118,5 +120,36 @@ def _params(connection: Connection, step: Committed) -> list[Message]:
     return [(row["block_number"], "params", row) for row in rows]
 
 
-SOURCES: tuple[Callable[[Connection, Committed], list[Message]], ...] = (_liquidations, _params)
+def _risk(connection: Connection, step: Committed) -> list[Message]:
+    """Tell who came into, moved within or left the buckets below 1.1, of a step at the head."""
+    rows = at_risk.told(connection, step.chain_id) if step.at_head else []
+    return [(step.last, "liquidation_risk", row) for row in rows if row["protocol"] in step.protocols]
+
+
+def _loops(connection: Connection, step: Committed) -> list[Message]:
+    rows = loops.links_between(
+        connection, chain_id=step.chain_id, first=step.first, last=step.last, protocols=step.protocols
+    )
+    return [(row["block_number"], "loops", row) for row in rows]
+
+
+def _purges(connection: Connection, step: Committed) -> list[Message]:
+    """Tell of a purge when an hour of it is over, so of one that lasts again each hour."""
+    seconds = dict(
+        connection.execute(
+            "SELECT n, (SELECT b.block_timestamp FROM block b WHERE b.chain_id = %(chain)s AND b.block_number <= n "
+            "ORDER BY b.block_number DESC LIMIT 1) FROM unnest(%(blocks)s::bigint[]) n",
+            {"chain": step.chain_id, "blocks": [step.first - 1, step.last]},
+        ).fetchall()
+    )
+    after, until = seconds.get(step.first - 1), seconds.get(step.last)
+    if after is None or until is None or after // 3600 == until // 3600:
+        return []
+    rows = perps.purges_between(
+        connection, chain_id=step.chain_id, block_number=step.last, after=after, until=until, protocols=step.protocols
+    )
+    return [(step.last, "purges", row) for row in rows]
+
+
+SOURCES: tuple[Callable[[Connection, Committed], list[Message]], ...] = (_liquidations, _params, _risk, _loops, _purges)
 """What happened in a step, a channel each."""

@@ -147,7 +147,7 @@ token = Table(
     block_number("block at which it was first met"),
     col("symbol", Text, "ERC-20 symbol, NULL when the token does not say", null=True),
     col("decimals", SmallInteger, "ERC-20 decimals, NULL when the token does not say: amounts are then NULL, never a guess", null=True),
-    col("kind", Text, "plain | lending_receipt | debt_token | erc4626 | unclassified"),
+    col("kind", Text, "plain | lending_receipt | ctoken | vault_share | debt_token | erc4626 | cdp_stable | unclassified"),
     col("issuer_project", Text, "project whose claim this token is, NULL for plain ones", null=True),
     col("underlying", Bytes, "token that one share is a claim on, NULL for plain ones", null=True),
     comment="Tokens met, and what claim tokens stand for; `token_registry` is the view for people",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Table
+from sqlalchemy import Index, Table, text
 
 from indexer.store.columns import (
     U256,
@@ -68,6 +68,8 @@ loop_link: Table = Table(
     col("evidence", Text, "flows (through wallet flows) | registry (same or claim token) | assumed"),
     col("closed_block", BigInteger, "block in which the linked collateral or the borrow reached zero; NULL while open", null=True),
     Index("ix_loop_link_chain_id_owner", "chain_id", "owner"),
+    Index("ix_loop_link_chain_id_block_number", "chain_id", "block_number"),
+    Index("ix_loop_link_chain_id_closed_block", "chain_id", "closed_block", postgresql_where=text("closed_block IS NOT NULL")),
     comment="M6: supplies that consumed borrowed money, one row a (borrow, supply), debt first, any age",
 )  # fmt: skip
 

@@ -146,6 +146,11 @@ def upgrade() -> None:
         comment="M6: supplies that consumed borrowed money, one row a (borrow, supply), debt first, any age",
     )
     op.create_index("ix_loop_link_chain_id_owner", "loop_link", ["chain_id", "owner"], unique=False)
+    op.create_index("ix_loop_link_chain_id_block_number", "loop_link", ["chain_id", "block_number"])
+    op.create_index(
+        "ix_loop_link_chain_id_closed_block", "loop_link", ["chain_id", "closed_block"],
+        postgresql_where=sa.text("closed_block IS NOT NULL"),
+    )  # fmt: skip
     op.create_table(
         "collateral_tag",
         sa.Column("chain_id", sa.BigInteger(), nullable=False, comment="EIP-155 chain id"),

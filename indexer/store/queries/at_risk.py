@@ -247,3 +247,32 @@ def limits(connection: Connection[Any], at: BlockAt, *, protocol: str | None) ->
     """Return M16 by risk scope, the most debt first, at most 1000 scopes."""
     parameters: Mapping[str, object] = {**at_block(at), "protocol": protocol}
     return select(connection, LIMITS, parameters)
+
+
+TOLD: Final[LiteralString] = (
+    """
+SELECT hex(h.account) AS account, t.gone, """
+    + COLUMNS
+    + PAIR
+    + """
+FROM told_risk_head t
+JOIN risk_head h ON h.chain_id = %(chain_id)s AND h.deployment_key = t.deployment_key AND h.scope = t.scope
+    AND h.account = t.account
+JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
+ORDER BY h.health_factor, h.account, h.deployment_key, h.scope
+"""
+)
+
+
+def told(connection: Connection[Any], chain_id: int) -> list[Row]:
+    """Return who moved between the buckets below 1.1 in the step that is being committed, shaped as the at-risk list."""
+    if not select_one(connection, TOLD_THERE, {})["there"]:  # type: ignore[index]
+        return []
+    rows = select(connection, TOLD, {"chain_id": chain_id})
+    return [{name: value for name, value in row.items() if name not in HIDDEN} for row in rows]
+
+
+TOLD_THERE: Final[LiteralString] = "SELECT to_regclass('pg_temp.told_risk_head') IS NOT NULL AS there"
+
+HIDDEN: Final = ("scope", "deployment_key", "risk_order")
+"""Columns that order lists and are not shown."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
 from indexer.store.queries.coverage import BlockAt
-from indexer.store.queries.rows import Key, Keyset, Slice, select_slice
+from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_slice
 
 LOOPS_KEY: Final[Keyset] = (("size_order", "number"), ("loop_id", "text"))
 """Largest debt first, those without a price last; ties by id. `size_order` is the exact debt, negated."""
@@ -81,3 +82,26 @@ def dfc(connection: Connection[Any], at: BlockAt, limit: int, after: Key | None,
     """Return the debt-financed share of each deployment's collateral by rule."""
     parameters = {"chain_id": at.chain_id, "block_number": at.block_number, "rule": rule}
     return select_slice(connection, DFC, DFC_KEY, after, limit, parameters)
+
+
+LINKS_BETWEEN: Final[LiteralString] = """
+SELECT CASE WHEN l.closed_block IS NULL THEN 'opened' ELSE 'closed' END AS change,
+       'event:' || l.loop_id AS loop_id, l.link_id::text, l.owner_id AS owner, l.kind, l.from_project, l.to_project,
+       l.from_market_id, l.to_market_id, l.token, l.symbol, l.borrow_token, l.borrow_symbol, l.amount_raw::text,
+       trim_scale(l.amount_usd)::text AS amount_usd, l.depth, l.turn, l.is_flash, l.evidence, l.opened_block, l.closed_block,
+       d.protocol, coalesce(l.closed_block, l.opened_block) AS block_number
+FROM loop_links_at(%(chain_id)s, NULL) l
+JOIN market m ON m.chain_id = l.chain_id AND m.market_id = l.to_market_id
+JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
+WHERE (l.opened_block BETWEEN %(first)s AND %(last)s OR l.closed_block BETWEEN %(first)s AND %(last)s) AND NOT l.is_repledge
+  AND d.protocol = ANY (%(protocols)s::text[])
+ORDER BY block_number, l.supply_ref, l.borrow_ref
+"""
+
+
+def links_between(
+    connection: Connection[Any], *, chain_id: int, first: int, last: int, protocols: Sequence[str]
+) -> list[Row]:
+    """Return the loop links that were opened or closed in blocks `first..last`, oldest first."""
+    asked = {"chain_id": chain_id, "first": first, "last": last, "protocols": list(protocols)}
+    return select(connection, LINKS_BETWEEN, asked)

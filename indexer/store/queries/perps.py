@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
 from indexer.store.queries.coverage import BlockAt
-from indexer.store.queries.rows import Key, Keyset, Row, Slice, select_one, select_slice
+from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_one, select_slice
 
 MARKET: Final[LiteralString] = """
 SELECT d.protocol, d.project AS venue, m.market_key, m.block_number AS listed_block,
@@ -141,3 +142,28 @@ def corrections(
         "chain_id": at.chain_id, "block_number": at.block_number, "market_key": market_key, "asset": asset,
     }  # fmt: skip
     return select_slice(connection, CORRECTIONS, CORRECTIONS_KEY, after, limit, parameters)
+
+
+PURGES_BETWEEN: Final[LiteralString] = """
+SELECT p.id, d.protocol, p.project, p.version, p.deployment, p.venue, p.market, p.symbol, p.exposure_kind, p.kind,
+       to_char(p.start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS start_time,
+       to_char(p.trough_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS trough_time,
+       to_char(p.end_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS end_time,
+       p.peak_raw::text, p.trough_raw::text, p.contraction::float8, p.liquidated_raw::text, p.liq_intensity::float8,
+       p.burst::float8, p.forced_share::float8, p.side, p.price_move::float8, p.block_number AS as_of_block, p.end_bucket
+FROM purge_events_at(%(chain_id)s, %(block_number)s) p
+JOIN deployment d ON d.chain_id = p.chain_id AND d.deployment_key = p.deployment_key
+WHERE p.end_bucket > %(after)s AND p.end_bucket <= %(until)s AND d.protocol = ANY (%(protocols)s::text[])
+ORDER BY p.end_bucket, p.id
+"""
+
+
+def purges_between(
+    connection: Connection[Any], *, chain_id: int, block_number: int, after: int, until: int, protocols: Sequence[str]
+) -> list[Row]:
+    """Return the purges whose last hour ended after second `after` and by `until`, as known at a block."""
+    asked = {
+        "chain_id": chain_id, "block_number": block_number, "after": after, "until": until, "protocols": list(protocols),
+    }  # fmt: skip
+    rows = select(connection, PURGES_BETWEEN, asked)
+    return [{name: value for name, value in row.items() if name != "end_bucket"} for row in rows]

@@ -30,8 +30,9 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH held AS MATERIALIZED (
+        -- a subquery, so that the vaults are looked for once and not for each balance that the inlined function compares
         SELECT * FROM exposure_positions(p_chain, p_block,
-            CASE WHEN p_accounts IS NOT NULL THEN p_accounts || vaults_behind(p_chain, p_block, p_accounts) END)
+            (SELECT CASE WHEN p_accounts IS NOT NULL THEN p_accounts || vaults_behind(p_chain, p_block, p_accounts) END))
     ), place AS MATERIALIZED (
         SELECT p.token, bool_or(p.is_indexed) AS is_indexed
         FROM claim_places(p_chain, p_block, ARRAY(SELECT DISTINCT h.asset FROM held h WHERE h.side <> 'debt')) p
