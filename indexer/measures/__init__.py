@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -53,6 +53,8 @@ class Committed:
     at_head: bool
     """Whether `last` is the newest block that the node spoke of."""
     reorg: bool = False
+    fresh: bool = False
+    """Whether no row of these blocks, nor of any block before, can have been added but by this step."""
 
 
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
@@ -83,7 +85,7 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
     for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
-        done = Committed(chain_id, step.first, last, moved, at_head, reorg)
+        done = Committed(chain_id, step.first, last, moved, at_head, reorg, step.fresh)
         for follow in BEFORE:
             follow(connection, done)
         intervals = _due(connection, done, interval, step.first if step.since is None else min(step.first, step.since))
@@ -99,6 +101,13 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
 _planned: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 """How many intervals a connection has computed."""
 
+_ANALYZED: LiteralString = (
+    "chain, cursor, deployment, market, contract, token, token_link, token_rate, param, account_setting, price, "
+    "market_state, block, position, loop_link, wallet_owner, wallet_state"
+)
+"""What statements over everything join. PostgreSQL never analyses small tables by itself (fewer than 50 changed rows), and
+large ones not before a minute has passed; without statistics it takes everybody's balances for one row."""
+
 
 def _plan(connection: Connection, intervals: int) -> None:
     """Have statements planned once a connection: planning the large ones takes ten times as long as running them.
@@ -107,9 +116,10 @@ def _plan(connection: Connection, intervals: int) -> None:
     """
     done = _planned.get(connection, 0)
     _planned[connection] = done + intervals
-    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    if done.bit_length() // 2 != (done + intervals).bit_length() // 2:
+    if not done or done.bit_length() // 2 != (done + intervals).bit_length() // 2:
+        connection.execute(f"ANALYZE {_ANALYZED}")
         connection.execute("DISCARD PLANS")
+    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
 
 
 def undo(connection: Connection, chain_id: int, interval: int, ancestor: int) -> None:
