@@ -185,9 +185,21 @@ def cut(part: Range, last: int) -> Range:
     return Range(part.first, last, part.logs.take(rows), headers, part.heads, part.watch)
 
 
-def without(logs: Logs, addresses: Collection[Address], after: int) -> Logs:
-    """Return the logs less those of some contracts above a block: nobody has vouched for them, they are fetched again."""
-    columns = zip(logs.block_number, logs.address, strict=True)
-    return logs.take(
-        [row for row, (block, address) in enumerate(columns) if block <= after or address not in addresses]
-    )
+def vouched(logs: Logs, stopped: Collection[tuple[Watch, int]], running: Collection[Watch]) -> Logs:
+    """Return the logs less those that only stopped protocols watch, of each above its last good block.
+
+    Nobody has vouched for these, they are fetched again. A contract may be watched by several for different events.
+    """
+    never = 1 << 62
+    doubted = frozenset().union(*(watch.addresses for watch, _ in stopped))
+    limits = [*stopped, *((watch, never) for watch in running)]
+    rows = [
+        row
+        for row, (block, address, topics) in enumerate(zip(logs.block_number, logs.address, logs.topics, strict=True))
+        if address not in doubted
+        or any(
+            block <= last and address in watch.addresses and topics and topics[0] in watch.topics
+            for watch, last in limits
+        )
+    ]
+    return logs.take(rows)

@@ -335,7 +335,7 @@ protocol_leverage_snapshot = Table(
     col("deployment_key", Key, "deployment", key=True),
     col("population", Text, "borrowers (D > 0 and E > 0) | all", key=True),
     col("bucket", BigInteger, "end of the interval, unix seconds", key=True),
-    block_number("block at whose end it holds: the last one with a log of the protocol in the interval"),
+    block_number("block at whose end it holds: the last one with a log of any protocol in the interval"),
     col("assets_usd", Usd, "sum of assets, USD"),
     col("debt_usd", Usd, "sum of debts, USD"),
     col("n_ok", BigInteger, "accounts with D > 0 and E > 0 (population all: with any equity)"),

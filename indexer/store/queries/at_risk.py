@@ -18,11 +18,15 @@ from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_o
 
 AT_RISK_KEY: Final[Keyset] = (
     ("risk_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
+    ("source", "text"),
 )
-"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
+"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor; `source` says whether a listing
+began with the table of the head or was computed as of its block, for the two must not be mixed."""
+
+HEAD: Final = "head"
 
 HOLDS: Final[LiteralString] = "SELECT risk_head_holds(%(chain_id)s, %(block_number)s) AS holds"
 
@@ -62,7 +66,7 @@ FILTERS: Final[LiteralString] = """
 
 AT_HEAD: Final[LiteralString] = (
     """
-SELECT hex(h.account) AS account, """
+SELECT hex(h.account) AS account, 'head' AS source, """
     + COLUMNS
     + PAIR
     + """
@@ -72,6 +76,7 @@ JOIN risk_head_state s ON s.chain_id = h.chain_id AND s.deployment_key = h.deplo
 WHERE h.chain_id = %(chain_id)s AND h.is_open AND h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, unhex(%(key_1)s::text), %(key_2)s::text::bigint, %(key_3)s::text))
+  AND (%(account)s::text IS NULL OR h.account = unhex(%(account)s::text))
   """
     + FILTERS
     + """
@@ -81,7 +86,7 @@ ORDER BY h.chain_id, h.health_factor, h.account, h.deployment_key, coalesce(h.ma
 
 AS_OF: Final[LiteralString] = (
     """
-SELECT h.account, """
+SELECT h.account, 'as of' AS source, """
     + COLUMNS
     + NO_PAIR
     + """
@@ -90,6 +95,7 @@ JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment
 WHERE h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, %(key_1)s::text, %(key_2)s::text::bigint, %(key_3)s::text))
+  AND (%(account)s::text IS NULL OR h.account = %(account)s::text)
   """
     + FILTERS
     + """
@@ -121,14 +127,15 @@ def at_block(at: BlockAt) -> dict[str, object]:
 def at_risk(
     connection: Connection[Any], at: BlockAt, limit: int, after: Key | None,
     *, health_factor_lt: Decimal | None, drop: Decimal | None, asset: str | None, min_debt_usd: Decimal | None,
-    protocol: str | None, deployment: str | None,
+    protocol: str | None, deployment: str | None, account: str | None = None,
 ) -> Slice:  # fmt: skip
     """Return indebted accounts, lowest health factor first. Unpriced ones have none and are not among them."""
     parameters = {
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
-        "protocol": protocol, "deployment": deployment,
+        "protocol": protocol, "deployment": deployment, "account": account,
     }  # fmt: skip
-    if holds(connection, at):
+    from_head = holds(connection, at) if after is None else after[-1] == HEAD
+    if from_head:
         return select_slice(connection, AT_HEAD, AT_RISK_KEY, after, limit, parameters)
     among = {**parameters, "accounts": suspects(connection, at, health_factor_lt)}
     return select_slice(connection, AS_OF, AT_RISK_KEY, after, limit, among)
@@ -138,8 +145,8 @@ def at_risk(
 
 LIQUIDATABLE_KEY: Final[Keyset] = (
     ("profit_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
 )
 """Highest gross profit first; `profit_order` is its negative, one without a known profit comes last."""
