@@ -107,7 +107,9 @@ def assert_same(url: str, other: str) -> None:
 
 def test_wallets_with_a_position_have_owners(whole: str) -> None:
     assert owners(whole) == {EARLY: (BOB, "safe: its owner"), LATE: (BOB, "safe: its owner")}
-    assert owners(whole, 46) == {}  # a wallet without a position; LATE has one by block 93, before it is met as a wallet
+    assert (
+        owners(whole, 46) == {}
+    )  # a wallet without a position; LATE has one by block 93, before it is met as a wallet
     assert owners(whole, 93) == {EARLY: (BOB, "safe: its owner")}
     assert owners(whole, 50)[EARLY] == (EARLY, "safe: 2 of 2, its own owner")
     found = "SELECT count(*) FROM wallet_owner WHERE wallet = decode('" + NEVER[2:] + "', 'hex')"
@@ -121,7 +123,7 @@ def test_wallets_with_a_position_have_owners(whole: str) -> None:
         assert rows == [(LATE, BOB), (EARLY, BOB)]
 
 
-@pytest.mark.parametrize("span", [3, 40])
+@pytest.mark.parametrize("span", [pytest.param(3, marks=pytest.mark.slow), 40])
 def test_ranges_of_any_size_give_the_same_rows(span: int, whole: str, database: Database) -> None:
     with serve(Walleted(HEAD)) as node:
         assert_same(index(with_safes(node, max_block_range=span), database()), whole)
