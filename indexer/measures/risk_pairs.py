@@ -225,7 +225,7 @@ def _repay_raw(best: Liquidation, debt: Leg, collateral: Leg, owed: int, taken: 
     if debt.protocol not in CAPS or taken is None or best.seize < _number(collateral.units):
         return liquidation.base_units(best.repay, owed)
     hair = 3 * best.repay / best.seize * Decimal(1).scaleb(-taken)  # three base units of collateral
-    return liquidation.base_units(min(best.repay + hair, _number(debt.units)), owed) + 1
+    return min(liquidation.base_units(best.repay + hair, owed) + 1, liquidation.base_units(_number(debt.units), owed))
 
 
 def _price(leg: Leg, debts: Iterable[Leg], markets: dict[int, Market]) -> Decimal:
