@@ -61,9 +61,15 @@ def listed(request: Request, found: Slice, page: Page, at: BlockAt) -> Answer:
 PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
 
 PROBLEMS = {
+    401: ("unauthorised", "A key is needed (`require_key`), or the one sent is not valid."),
     404: ("outside-coverage", "The thing, or the block, is not indexed."),
-    409: ("reorged-away", "The block that the cursor pins was replaced; start the listing again."),
+    409: (
+        "reorged-away",
+        "The block that the cursor pins was replaced, or is the head no longer where only that is kept; start the listing again.",
+    ),
+    413: ("body-too-large", "The body is larger than this server takes."),
     422: ("bad-parameter", "A parameter is not valid; `errors` names it."),
+    429: ("too-many-requests", "A limit on requests is in force; `Retry-After` says when to come back."),
     503: ("too-slow", "The database is away, or took too long; `Retry-After` says when to come back."),
 }
 
@@ -76,15 +82,18 @@ def documented(
     found[204] = {"description": "`min_block` was not indexed within `wait` seconds."}
     if pinned:
         found[304] = {"description": "The answer has not changed since the one with the ETag in `If-None-Match`."}
-    for status, (slug, description) in PROBLEMS.items():
-        if (status == 409 and not listing) or (status == 404 and not known):
+    for status in PROBLEMS:
+        if (status == 409 and not listing) or (status == 404 and not known) or status == 413:
             continue
-        document = {"type": TYPE + slug, "title": slug, "status": status, "detail": description, "instance": "/v1/..."}
-        found[status] = {
-            "description": description,
-            "content": {MEDIA_TYPE: {"schema": PROBLEM, "example": document}},
-        }
+        found |= refusal(status)
     return found
+
+
+def refusal(status: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of one problem."""
+    slug, description = PROBLEMS[status]
+    example = {"type": TYPE + slug, "title": slug, "status": status, "detail": description, "instance": "/v1/..."}
+    return {status: {"description": description, "content": {MEDIA_TYPE: {"schema": PROBLEM, "example": example}}}}
 
 
 def example_list(row: Row) -> Answer:
@@ -97,4 +106,4 @@ def example_single(row: object) -> Answer:
     return {"data": row, "page": None, "meta": META_EXAMPLE}
 
 
-__all__ = ["Answer", "documented", "example_list", "example_single", "listed", "meta", "single"]
+__all__ = ["Answer", "documented", "example_list", "example_single", "listed", "meta", "refusal", "single"]

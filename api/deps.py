@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request, Response
 from psycopg import Connection as PostgresConnection
 
-from api import etag, paging
+from api import etag, forms, paging
 from api.paging import Page, Pin
 from api.problems import (
     NothingNew,
@@ -40,7 +40,10 @@ BlockNumber = Annotated[int, Query(ge=0, le=paging.INT64_MAX)]
 
 
 async def only_known_parameters(request: Request) -> None:
-    """Refuse parameters that the operation does not have, and ones given twice: a typo must not widen an answer."""
+    """Refuse parameters that the operation does not have, ones given twice and ones of the wrong form, before anything is done.
+
+    A typo must not widen an answer, nor wait for a block first.
+    """
     names: set[str] = request.app.state.parameters()[request.scope["route"].path]
     for name in request.query_params:
         if name not in names:
@@ -49,6 +52,7 @@ async def only_known_parameters(request: Request) -> None:
             raise bad_parameter(name, f"no such parameter; {hint}")
         if len(request.query_params.getlist(name)) > 1:
             raise bad_parameter(name, "given more than once")
+    await forms.check(request)
 
 
 ChainName = Annotated[

@@ -33,10 +33,12 @@ def matches(if_none_match: str, etag: str) -> bool:
 
 
 def headers(request: Request, at: BlockAt) -> dict[str, str]:
-    """Return the caching headers of an answer.
+    """Return the caching headers of an answer; what a body asks for (POST) is not kept.
 
     Raises  Unchanged if the client holds it already
     """
+    if request.method not in ("GET", "HEAD"):
+        return {"Cache-Control": "no-store"}
     found = {"ETag": tag(request, at), "Cache-Control": "no-cache"}
     if matches(request.headers.get("if-none-match", ""), found["ETag"]):
         raise Unchanged(found)

@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import problems
+from api import problems, web
 from api.access import Access, origins
 from api.heads import Heads
 from api.limits import BodyLimit
@@ -125,6 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.ready_lag_seconds = settings.ready_lag_seconds
     app.state.read_heads = read_heads
     app.state.registry = registry
+    app.state.fields = {}
     app.state.parameters = cache(lambda: parameters_of(app))
     app.openapi = cache(partial(openapi, app))  # type: ignore[method-assign]
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
@@ -144,6 +145,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
+    web.install(app)
     return app
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from psycopg.types.json import Jsonb
 
 from indexer import measures
-from indexer.apply import Applied, PriceBlocks, apply_range, cut, without
+from indexer.apply import Applied, PriceBlocks, apply_range, cut, vouched
 from indexer.catalog import Covered
 from indexer.config import ChainSettings
 from indexer.errors import BadConfig, BadData
@@ -22,7 +22,7 @@ from indexer.source import Source
 from indexer.store import reader
 from indexer.store.database import connect
 from indexer.store.writer import CursorRow, StepRows, Writer
-from indexer.types import BlockRef, Heads, Range, Reorg, Watch
+from indexer.types import BlockRef, Heads, Logs, Range, Reorg, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -347,8 +347,9 @@ class ChainBooks:
         self._highest = max(self._highest, part.last)
         headers = sorted(applied.headers.values())
         final = part.last if part.last <= (part.heads.finalized or -1) and self._complete() else None
+        met = min((row[-1] for name in ("wallet_owner", "wallet_state") for row in applied.rows[name]), default=None)
         return StepRows(
-            cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first, final
+            cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first, met, final
         )
 
     def _complete(self) -> bool:
@@ -362,7 +363,7 @@ class ChainBooks:
         """Book a stopped desk up to the block before the bad one and take it out of the group."""
         if self._loading is self._reading:
             self.drain()
-        rows = []
+        rows, doubted, parts = [], [], [applied.logs]
         for slug, error in applied.stopped.items():
             good, row = part.first - 1, self.cursors[slug]
             failure: BadData | None = error
@@ -373,6 +374,9 @@ class ChainBooks:
                 if failure is None:
                     applied.rows.extend(again.rows)
                     applied.reads += again.reads
+                    parts.append(again.logs)  # it may have stopped before it had asked for these
+                    applied.headers = again.headers | applied.headers
+                    applied.past = applied.past or again.past
             if failure is not None:
                 error, good = failure, part.first - 1
             header = applied.headers.get(good)
@@ -381,11 +385,11 @@ class ChainBooks:
                 "stopped", {**error.details(), "protocol": slug},
             )  # fmt: skip
             self.cursors[slug] = stopped
-            watched = self.desks.pop(slug).watch().addresses
-            watched -= {address for desk in self.desks.values() for address in desk.watch().addresses}
-            applied.logs = without(applied.logs, watched, good)
-            self.group_changed = True
+            doubted.append((self.desks.pop(slug).watch(), good))
             rows.append(stopped)
+        self.group_changed = True
+        running = [desk.watch() for desk in self.desks.values()]
+        applied.logs = vouched(Logs.concat(parts).in_order(), doubted, running)
         return rows
 
     def _commit(self, step: StepRows) -> None:

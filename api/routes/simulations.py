@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from api.answers import META_EXAMPLE, Answer, documented, example_list, example_single, listed, meta
+from api.answers import META_EXAMPLE, Answer, documented, example_list, example_single, listed, meta, refusal
 from api.deps import AsOf, AsOfList, Connection, only_known_parameters, page_of
 from api.paging import Page
 from api.problems import Problem, bad_parameter, not_found, unavailable
@@ -54,7 +54,7 @@ SimulationFilter = Annotated[
 
 def accepted() -> dict[int | str, dict[str, Any]]:
     """Return the responses of an operation that answers 202."""
-    found = documented(example_single(QUEUED), pinned=False)
+    found = documented(example_single(QUEUED), pinned=False) | refusal(413)
     found[202] = found.pop(200) | {"description": "Accepted: fetch it where `Location` says."}
     return found
 

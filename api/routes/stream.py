@@ -87,7 +87,7 @@ def chosen(text: str | None) -> frozenset[str]:
     dependencies=[Depends(only_known_parameters)],
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}}},
-        **{code: text for code, text in documented(None, pinned=False).items() if code in (404, 422, 503)},
+        **{code: text for code, text in documented(None, pinned=False).items() if code in (401, 404, 422, 429, 503)},
     },
 )
 async def stream(

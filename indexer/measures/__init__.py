@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -53,6 +53,8 @@ class Committed:
     at_head: bool
     """Whether `last` is the newest block that the node spoke of."""
     reorg: bool = False
+    fresh: bool = False
+    """Whether no row of these blocks, nor of any block before, can have been added but by this step."""
 
 
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
@@ -83,10 +85,10 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
     for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
-        done = Committed(chain_id, step.first, last, moved, at_head, reorg)
+        done = Committed(chain_id, step.first, last, moved, at_head, reorg, step.fresh)
         for follow in BEFORE:
             follow(connection, done)
-        intervals = _due(connection, done, interval)
+        intervals = _due(connection, done, interval, step.first if step.since is None else min(step.first, step.since))
         if intervals:
             _plan(connection, len(intervals))
         for due in intervals:
@@ -99,6 +101,13 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
 _planned: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 """How many intervals a connection has computed."""
 
+_ANALYZED: LiteralString = (
+    "chain, cursor, deployment, market, contract, token, token_link, token_rate, param, account_setting, price, "
+    "market_state, block, position, loop_link, wallet_owner, wallet_state"
+)
+"""What statements over everything join. PostgreSQL never analyses small tables by itself (fewer than 50 changed rows), and
+large ones not before a minute has passed; without statistics it takes everybody's balances for one row."""
+
 
 def _plan(connection: Connection, intervals: int) -> None:
     """Have statements planned once a connection: planning the large ones takes ten times as long as running them.
@@ -107,9 +116,10 @@ def _plan(connection: Connection, intervals: int) -> None:
     """
     done = _planned.get(connection, 0)
     _planned[connection] = done + intervals
-    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    if done.bit_length() // 2 != (done + intervals).bit_length() // 2:
+    if not done or done.bit_length() // 2 != (done + intervals).bit_length() // 2:
+        connection.execute(f"ANALYZE {_ANALYZED}")
         connection.execute("DISCARD PLANS")
+    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
 
 
 def undo(connection: Connection, chain_id: int, interval: int, ancestor: int) -> None:
@@ -134,14 +144,16 @@ def _opened(connection: Connection, chain_id: int, interval: int, block: int) ->
     return int(row[0]) if row else 0
 
 
-def _due(connection: Connection, step: Committed, interval: int) -> list[Interval]:
-    """Return the intervals that end within the step, ascending, with every protocol that is past them.
+def _due(connection: Connection, step: Committed, interval: int, first: int) -> list[Interval]:
+    """Return the intervals that end between block `first` and the step's last, ascending, with all protocols past them.
 
     Those that were past them before are looked at again: a later block may end the interval now, and prices of one
     protocol may value the positions of another. So the rows are the same in whatever order protocols got there.
+    Logs count that are there by now however the chain was read: of a contract from the block in which it was found on, and
+    not those of wallets, which may be read long after their interval.
     """
     chain_id = step.chain_id
-    since, until = (_opened(connection, chain_id, interval, block) for block in (step.first - 1, step.last))
+    since, until = (_opened(connection, chain_id, interval, block) for block in (first - 1, step.last))
     if since == until:
         return []
     rows = connection.execute(
@@ -153,13 +165,15 @@ def _due(connection: Connection, step: Committed, interval: int) -> list[Interva
             ) AS n
             FROM cursor p WHERE p.chain_id = %(chain)s
         ), emitter AS (
-            SELECT DISTINCT c.address, p.n FROM contract c JOIN past p ON p.protocol = c.protocol
+            SELECT c.address, p.n, min(c.block_number) AS since FROM contract c JOIN past p ON p.protocol = c.protocol
             WHERE c.chain_id = %(chain)s AND c.kind <> 'WalletToken'
+              AND NOT EXISTS (SELECT FROM wallet_state w WHERE w.chain_id = c.chain_id AND w.wallet = c.address)
+            GROUP BY 1, 2
         ), due AS (
             SELECT b.block_timestamp / %(interval)s AS n, max(b.block_number) AS block_number
             FROM block b
             JOIN raw_log l ON l.chain_id = b.chain_id AND l.block_number = b.block_number
-            JOIN emitter e ON e.address = l.address AND e.n > b.block_timestamp / %(interval)s
+            JOIN emitter e ON e.address = l.address AND e.n > b.block_timestamp / %(interval)s AND e.since <= l.block_number
             WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
             GROUP BY 1
         )

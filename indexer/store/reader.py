@@ -202,7 +202,10 @@ def contracts_before(connection: Connection, chain_id: int, protocol: str, block
 
 
 def stored_logs(connection: Connection, chain_id: int, first: int, last: int, watch: Watch) -> Logs:
-    """Return kept logs of `first..last` that a watch asks for, in chain order, as the node once sent them."""
+    """Return kept logs of `first..last` that a watch asks for, in chain order, as the node once sent them.
+
+    A contract may be watched by two protocols for different events: what only the other asked for is left out.
+    """
     logs = Logs()
     found = connection.execute(
         """
@@ -212,7 +215,12 @@ def stored_logs(connection: Connection, chain_id: int, first: int, last: int, wa
         (chain_id, first, last),
         binary=True,
     )
-    rows = [row for row in found.fetchall() if text(row[4]) in watch.addresses]
+    wanted = {bytes.fromhex(topic[2:]) for topic in watch.topics}
+    rows = [
+        row
+        for row in found.fetchall()
+        if text(row[4]) in watch.addresses and (not wanted or bytes(row[5][:32]) in wanted)
+    ]
     if rows:
         columns = list(zip(*rows, strict=True))
         logs.block_number.extend(columns[0])

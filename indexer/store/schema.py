@@ -18,6 +18,7 @@ from indexer.store import (
     schema_links,
     schema_loops,
     schema_perps,
+    schema_quality,
     schema_risk,
     schema_stream,
 )
@@ -359,7 +360,7 @@ BY_BLOCK = (
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 
-OPERATION = (reorg, *schema_stream.OPERATION, *schema_risk.AT_HEAD)
+OPERATION = (reorg, *schema_quality.OPERATION, *schema_stream.OPERATION, *schema_risk.AT_HEAD)
 """What happened to this process, who may ask, and what it keeps of the heads it saw: not part of the state that a branch
 determines. Risk at the head has tests of its own (tests/measures/test_risk_head.py)."""
 

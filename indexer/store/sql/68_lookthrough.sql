@@ -29,11 +29,10 @@ RETURNS TABLE (
     plain_usd numeric, unseen_usd numeric, is_priced boolean, shares jsonb, as_of_block bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    WITH asked AS MATERIALIZED (  -- an argument of a function that is inlined would be computed again for every row
-        SELECT p_accounts || vaults_behind(p_chain, p_block, p_accounts) AS accounts
-    ), held AS MATERIALIZED (
+    WITH held AS MATERIALIZED (
+        -- a subquery, so that the vaults are looked for once and not for each balance that the inlined function compares
         SELECT * FROM exposure_positions(p_chain, p_block,
-            CASE WHEN p_accounts IS NOT NULL THEN (SELECT a.accounts FROM asked a) END)
+            (SELECT CASE WHEN p_accounts IS NOT NULL THEN p_accounts || vaults_behind(p_chain, p_block, p_accounts) END))
     ), place AS MATERIALIZED (
         SELECT p.token, bool_or(p.is_indexed) AS is_indexed
         FROM claim_places(p_chain, p_block, ARRAY(SELECT DISTINCT h.asset FROM held h WHERE h.side <> 'debt')) p
@@ -53,6 +52,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ), share AS (
         SELECT h.owner, h.asset AS vault, sum(h.amount_usd) AS value_usd, e.equity_usd
         FROM held h JOIN equity e ON e.vault = h.asset WHERE h.side <> 'debt' GROUP BY h.owner, h.asset, e.equity_usd
+    ), shares AS (
+        SELECT s.owner, jsonb_agg(jsonb_build_object('vault', s.vault, 'value_usd', s.value_usd::text,
+            'equity_usd', s.equity_usd::text) ORDER BY s.vault) AS shares
+        FROM share s GROUP BY s.owner
     )
     SELECT
         h.owner, EXISTS (SELECT FROM equity e WHERE e.vault = h.owner),
@@ -61,15 +64,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         coalesce(sum(h.amount_usd) FILTER (WHERE h.side <> 'debt' AND p.is_indexed IS NOT TRUE), 0),
         coalesce(sum(h.amount_usd) FILTER (WHERE h.side <> 'debt' AND NOT p.is_indexed), 0),
         count(*) = count(h.amount_usd),
-        coalesce((
-            SELECT jsonb_agg(jsonb_build_object('vault', s.vault, 'value_usd', s.value_usd::text, 'equity_usd', s.equity_usd::text)
-                             ORDER BY s.vault)
-            FROM share s WHERE s.owner = h.owner), '[]'),
-        min(h.as_of_block)
+        coalesce(s.shares, '[]'), min(h.as_of_block)
     FROM held h
     LEFT JOIN place p ON p.token = h.asset
     LEFT JOIN net n ON n.owner = h.owner
-    GROUP BY h.owner, n.assets_usd, n.debt_usd
+    LEFT JOIN shares s ON s.owner = h.owner
+    GROUP BY h.owner, n.assets_usd, n.debt_usd, s.shares
 $$;
 
 -- Look-through of owners that hold claims, or of some accounts. Followed vault by vault, at most 16 hops: what is still
