@@ -138,7 +138,9 @@ def liquidation_risk_positions(
     block of the answer; at the head, rows above it may be older and say so in `as_of_block`.
     """
     check_scope(connection, at, protocol, deployment)
-    if page.after is not None and page.after[-1] == queries.at_risk.HEAD and not queries.at_risk.holds(connection, at):
+    exact = health_factor_lt is not None and health_factor_lt <= queries.at_risk.EXACT_BELOW
+    began = page.after is not None and page.after[-1] == queries.at_risk.HEAD
+    if began and not exact and not queries.at_risk.holds(connection, at):
         raise began_at_head(at)
     found = queries.at_risk.at_risk(
         connection, at, page.limit, page.after,
@@ -152,7 +154,7 @@ def began_at_head(at: BlockAt) -> Problem:
     """Return the 409 of a listing that began with what is kept of the head, and whose head is now another block."""
     return moved_on(
         f"The listing began at the head, block {at.block_number}; a newer block came and its rows are no longer kept. Start again "
-        "without a cursor, with larger pages"
+        "without a cursor, with larger pages, or ask for health factors below 1.05, whose rows are exact and go on"
     )
 
 
