@@ -88,7 +88,9 @@ async def main(asked: dict[str, Any]) -> dict[str, Any]:
     host, port = asked["address"].split(":")
     heard: list[list[int]] = [[] for _ in range(asked["listeners"])]
     connected = [asyncio.Event() for _ in heard]
-    tasks = [asyncio.create_task(listen(host, int(port), one, event)) for one, event in zip(heard, connected, strict=True)]
+    tasks = [
+        asyncio.create_task(listen(host, int(port), one, event)) for one, event in zip(heard, connected, strict=True)
+    ]
     await asyncio.wait_for(asyncio.gather(*(event.wait() for event in connected)), 30)
     print("ready", flush=True)
     draw = random.Random(1)
