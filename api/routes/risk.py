@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
-from api.answers import Answer, documented, example_list, example_single, listed, single
+from api import kept
+from api.answers import Answer, documented, example_list, example_single, listed, meta, single
 from api.deps import (
     ADDRESS,
     AsOf,
@@ -131,7 +133,7 @@ def liquidation_risk_positions(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-) -> Answer:
+) -> Response:
     """Liquidatable ones are included and come first. A borrower whose health factor is unknown for want of a price is not listed.
 
     A list of candidates: re-check on chain in the block you send in. Rows with a health factor below 1.05 are exact as of the
@@ -142,12 +144,17 @@ def liquidation_risk_positions(
     began = page.after is not None and page.after[-1] == queries.at_risk.HEAD
     if began and not exact and not queries.at_risk.holds(connection, at):
         raise began_at_head(at)
-    found = queries.at_risk.at_risk(
-        connection, at, page.limit, page.after,
-        health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
-        min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment, account=None if account is None else account.lower(),
-    )  # fmt: skip
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.at_risk.at_risk(
+            connection, at, page.limit, page.after,
+            health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
+            min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment,
+            account=None if account is None else account.lower(),
+        )  # fmt: skip
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[AtRisk]], meta(at), make)
 
 
 def began_at_head(at: BlockAt) -> Problem:
