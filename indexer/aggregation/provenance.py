@@ -50,10 +50,8 @@ def follow(
     is a claim on, then finds what it can); `rule` decides which money a supply takes first: links are by debt_first. `keep_tagged`: of collateral
     taken out, other money counts as first.
     """
-    book = _Wallet(frozenset(owner), receipts or {}, flows, rule, min_link_usd, base_of or {}, keep_tagged)
-    ordered = sorted(events, key=lambda event: (event.block, event.tx, event.log, isinstance(event, Act)))
-    for _, group in groupby(ordered, key=lambda event: (event.block, event.tx)):
-        book.transaction(list(group))
+    book = Wallet(frozenset(owner), receipts or {}, flows, rule, min_link_usd, base_of or {}, keep_tagged)
+    book.feed(events)
     return book.trace
 
 
@@ -66,7 +64,9 @@ class _Pending:
     """Whether it is unknown how much of it was the owner's own."""
 
 
-class _Wallet(PledgeBook):
+class Wallet(PledgeBook):
+    """One owner's books between two calls of `feed`: later blocks' events may be fed later, the trace is the same."""
+
     def __init__(
         self, owner: frozenset[Hashable], receipts: Mapping[Token, Receipt], flows: bool, rule: Rule,
         min_link_usd: Decimal, base_of: Mapping[Token, Token], keep_tagged: bool,
@@ -76,6 +76,12 @@ class _Wallet(PledgeBook):
         self.wallet: dict[Token, Queue] = defaultdict(deque)
         self.balance: dict[Token, int] = defaultdict(int)
         self.unknown: set[Token] = set()
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Go through the events of further blocks, in chain order or not; a block must not be split."""
+        ordered = sorted(events, key=lambda event: (event.block, event.tx, event.log, isinstance(event, Act)))
+        for _, group in groupby(ordered, key=lambda event: (event.block, event.tx)):
+            self.transaction(list(group))
 
     # ------------------------------------------------------------------------------------------- a transaction
 

@@ -163,9 +163,13 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         LEFT JOIN (
             SELECT DISTINCT ON (a.chain_id, a.subject, a.account) a.chain_id, a.subject, a.account,
                 a.value_raw::integer AS category
-            FROM account_setting a
+            FROM (  -- two branches, as in position_books
+                SELECT a.* FROM account_setting a WHERE p_accounts IS NULL
+                UNION ALL
+                SELECT a.* FROM account_setting a WHERE a.account = ANY (p_accounts)
+            ) a
             WHERE a.name = 'emode' AND (p_block IS NULL OR a.block_number <= p_block)
-              AND (p_chain IS NULL OR a.chain_id = p_chain) AND (p_accounts IS NULL OR a.account = ANY (p_accounts))
+              AND (p_chain IS NULL OR a.chain_id = p_chain)
             ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.block_number DESC, a.log_index DESC
         ) s ON s.chain_id = p.chain_id AND s.subject = p.deployment_key AND s.account = p.account_bytes
         LEFT JOIN aave_emode(p_chain, p_block, p_accounts) e

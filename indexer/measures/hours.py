@@ -27,17 +27,22 @@ FROM (
     SELECT s.market_key, s.n, s.block_number, s.mark, s.long, s.short,
         CASE WHEN s.kind = 'lending' THEN (market_quote_of(s.accounting, s.state, s.block_timestamp, s.block_number)).debt_assets_raw END AS debt
     FROM (
-        SELECT DISTINCT ON (m.market_key, b.block_timestamp / 3600)
-            m.market_key, b.block_timestamp / 3600 AS n, s AS state, b.block_number, b.block_timestamp, m.accounting, d.kind,
+        SELECT m.market_key, l.n, s AS state, s.block_number, b.block_timestamp, m.accounting, d.kind,
             (i).mark, (i).long_raw AS long, (i).short_raw AS short
-        FROM block b
-        JOIN market_state s ON s.chain_id = b.chain_id AND s.block_number = b.block_number
-        JOIN market m ON m.chain_id = s.chain_id AND m.market_key = s.market_key
+        FROM (  -- numbers first: whole states are read of the hours' last ones only
+            SELECT s.market_key, b.block_timestamp / 3600 AS n, max(s.block_number) AS block_number
+            FROM market_state s
+            JOIN block b ON b.chain_id = s.chain_id AND b.block_number = s.block_number
+            WHERE s.chain_id = %(chain)s AND s.block_number BETWEEN %(first)s AND %(last)s
+              AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
+            GROUP BY 1, 2
+        ) l
+        JOIN market m ON m.chain_id = %(chain)s AND m.market_key = l.market_key
         JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
+            AND d.kind IN ('lending', 'perp') AND d.protocol = ANY(%(protocols)s)
+        JOIN market_state s ON s.chain_id = m.chain_id AND s.market_key = l.market_key AND s.block_number = l.block_number
+        JOIN block b ON b.chain_id = s.chain_id AND b.block_number = s.block_number
         CROSS JOIN LATERAL (SELECT interest_of(m.accounting, s) AS i) x
-        WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
-          AND d.kind IN ('lending', 'perp') AND d.protocol = ANY(%(protocols)s)
-        ORDER BY m.market_key, b.block_timestamp / 3600, b.block_number DESC
     ) s
 ) e
 LEFT JOIN (

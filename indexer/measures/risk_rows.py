@@ -39,6 +39,9 @@ def union(functions: list[str], arguments: LiteralString) -> sql.Composable:
     )
 
 
+MANY: Final = 1_000
+"""Accounts from which on statistics are worth planning the statements anew."""
+
 OF_ACCOUNTS: Final[LiteralString] = "%(chain)s, %(block)s, %(accounts)s::bytea[]"
 
 COLUMNS: Final[LiteralString] = """
@@ -116,7 +119,7 @@ UNION ALL
 SELECT r.deployment_key, r.scope, r.account, true
 FROM risk_head r
 WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open AND r.health_factor < 1.1
-  AND (%(accounts)s::bytea[] IS NULL OR r.account = ANY(%(accounts)s)) AND NOT EXISTS (SELECT FROM new_risk_head n
+  AND {} AND NOT EXISTS (SELECT FROM new_risk_head n
   WHERE (n.chain_id, n.deployment_key, n.scope, n.account) = (r.chain_id, r.deployment_key, r.scope, r.account))
 """
 """Who comes into, moves within or leaves the buckets below 1.1: what `/v1/stream` tells. Before the rows are replaced."""
@@ -134,21 +137,25 @@ def write(
     if (accounts is not None and not accounts) or not ways.risks:
         return
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS new_risk_head (LIKE risk_head) ON COMMIT DELETE ROWS")
+    # not TRUNCATE, nor ANALYZE for a few rows: either throws away the plans below, which take longer to make than to run
+    connection.execute("DELETE FROM new_risk_head")
     connection.execute(TOLD_TABLE)
-    connection.execute("TRUNCATE new_risk_head")
     rows = sql.SQL(ROWS).format(union(ways.risks, OF_ACCOUNTS))
-    connection.execute(sql.SQL(f"INSERT INTO new_risk_head ({COLUMNS}) ") + rows, parameters, prepare=False)
-    connection.execute("ANALYZE new_risk_head")  # without statistics the joins below are nested loops
+    connection.execute(sql.SQL(f"INSERT INTO new_risk_head ({COLUMNS}) ") + rows, parameters, prepare=True)
+    if accounts is None or len(accounts) > MANY:
+        connection.execute("ANALYZE new_risk_head")  # without statistics the joins below are nested loops
     if ways.legs:
-        connection.execute(sql.SQL(PRICES).format(union(ways.legs, OF_ACCOUNTS)), parameters, prepare=False)
-    connection.execute(TOLD, parameters, prepare=False)
+        connection.execute(sql.SQL(PRICES).format(union(ways.legs, OF_ACCOUNTS)), parameters, prepare=True)
+    some = sql.SQL("true" if accounts is None else "r.account = ANY(%(accounts)s)")
+    connection.execute(sql.SQL(TOLD).format(some), parameters)
     connection.execute(
-        "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
-        "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "
-        "AND (%(accounts)s::bytea[] IS NULL OR r.account = ANY(%(accounts)s)) AND NOT EXISTS (SELECT FROM new_risk_head n "
-        "WHERE (n.chain_id, n.deployment_key, n.scope, n.account) = (r.chain_id, r.deployment_key, r.scope, r.account))",
+        sql.SQL(
+            "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
+            "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "
+            "AND {} AND NOT EXISTS (SELECT FROM new_risk_head n WHERE (n.chain_id, n.deployment_key, n.scope, n.account) "
+            "= (r.chain_id, r.deployment_key, r.scope, r.account))"
+        ).format(some),
         parameters,
-        prepare=False,
     )
     connection.execute(
         f"INSERT INTO risk_head ({COLUMNS}, {LATER}) SELECT {COLUMNS}, {LATER} FROM new_risk_head "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -31,6 +31,14 @@ class OwnerEvents:
 
     addresses: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Accounts, and the first block that is wanted of each."""
+
+    accounts: list[bytes]
+    since: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +118,18 @@ def registry(connection: Connection, chain_id: int) -> Registry:
     return Registry(receipts, base, bool(row and row[0]))
 
 
-def load(connection: Connection, chain_id: int, owners: dict[str, str]) -> dict[str, OwnerEvents]:
-    """Return the events of owners by owner; `owners` maps every address of theirs to its owner."""
+def load(
+    connection: Connection, chain_id: int, owners: dict[str, str], since: Mapping[str, int] | None = None
+) -> dict[str, OwnerEvents]:
+    """Return the events of owners by owner; `owners` maps every address of theirs to its owner.
+
+    `since`: owner to the first block that is wanted of it, from the first block on where it has none.
+    """
+    begin = since or {}
+    accounts = Accounts([bytes.fromhex(address[2:]) for address in owners], [begin.get(o, 0) for o in owners.values()])
     found: dict[str, OwnerEvents] = defaultdict(OwnerEvents)
     for address, owner in owners.items():
         found[owner].addresses.add(address)
-    accounts = [bytes.fromhex(address[2:]) for address in owners]
     groups: dict[tuple[int, int], set[str]] = defaultdict(set)
     changes = _changes(connection, chain_id, accounts)
     debts: dict[tuple[int, int, Hashable, bytes], Any] = {}
@@ -124,8 +138,16 @@ def load(connection: Connection, chain_id: int, owners: dict[str, str]) -> dict[
         if row[5] == "debt":
             debts[row[0], row[1], row[3], row[4]] = row[7]
         else:
-            backing[row[3], row[4]].append((row[0], row[2], row[8]))
-    for act, account in _actions(connection, chain_id, accounts):
+            before = backing[row[3], row[4]]
+            if not before and begin:
+                before.append((-1, 0, row[12]))  # what it was before
+            before.append((row[0], row[2], row[8]))
+    actions = list(_actions(connection, chain_id, accounts))
+    if begin:
+        lacking = {(act.market, account) for act, account in actions if act.kind == "supply"} - backing.keys()
+        for (market, account), flag in _backed_before(connection, chain_id, lacking, begin, owners).items():
+            backing[market, account].append((-1, 0, flag))
+    for act, account in actions:
         owner = owners[_hex(account)]
         moved = debts.get((act.block, act.log, act.market, account))
         kind = act.kind
@@ -155,28 +177,61 @@ def load(connection: Connection, chain_id: int, owners: dict[str, str]) -> dict[
     return found
 
 
-def _changes(connection: Connection, chain_id: int, accounts: Collection[bytes]) -> list[tuple[Any, ...]]:
+def _changes(connection: Connection, chain_id: int, accounts: Accounts) -> list[tuple[Any, ...]]:
     """Every change of these accounts' balances: block, log, tx, market, account, side, shares, delta, backs, scope, ..."""
     return connection.execute(
         """
         SELECT c.block_number, c.log_index, coalesce(l.tx_index, %(late)s), c.market_key, c.account, c.side, c.shares_raw,
-               c.shares_raw - coalesce(lag(c.shares_raw) OVER w, 0), c.is_collateral,
+               c.shares_raw - coalesce(lag(c.shares_raw) OVER w, x.shares_raw, 0), c.is_collateral,
                CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_key ELSE m.deployment_key END, d.protocol,
                CASE WHEN c.side = 'collateral' THEN coalesce(m.collateral_asset, m.asset) ELSE m.asset END,
-               coalesce(lag(c.is_collateral) OVER w, false), coalesce(b.block_timestamp, 0),
-               coalesce(lag(c.shares_raw) OVER w, 0)
-        FROM position p
-        JOIN position_change c USING (chain_id, market_key, account, side)
-        JOIN market m USING (chain_id, market_key)
+               coalesce(lag(c.is_collateral) OVER w, x.is_collateral, false), coalesce(b.block_timestamp, 0),
+               coalesce(lag(c.shares_raw) OVER w, x.shares_raw, 0)
+        FROM unnest(%(accounts)s::bytea[], %(since)s::bigint[]) a (account, since)
+        JOIN position p ON p.chain_id = %(chain)s AND p.account = a.account AND p.block_number >= a.since
+        JOIN market m ON m.chain_id = p.chain_id AND m.market_key = p.market_key
         JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key AND d.kind = 'lending'
+        LEFT JOIN LATERAL (
+            SELECT x.shares_raw, x.is_collateral FROM position_change x
+            WHERE a.since > 0 AND x.chain_id = p.chain_id AND x.market_key = p.market_key AND x.account = p.account
+              AND x.side = p.side AND x.block_number < a.since
+            ORDER BY x.block_number DESC, x.log_index DESC, x.leg DESC LIMIT 1
+        ) x ON true
+        JOIN position_change c ON c.chain_id = p.chain_id AND c.market_key = p.market_key AND c.account = p.account
+            AND c.side = p.side AND c.block_number >= a.since
         LEFT JOIN raw_log l ON l.chain_id = c.chain_id AND l.block_number = c.block_number AND l.log_index = c.log_index
         LEFT JOIN block b ON b.chain_id = c.chain_id AND b.block_number = c.block_number
-        WHERE p.chain_id = %(chain)s AND p.account = ANY(%(accounts)s)
         WINDOW w AS (PARTITION BY c.market_key, c.account, c.side ORDER BY c.block_number, c.log_index, c.leg)
         ORDER BY c.block_number, c.log_index, c.leg
         """,
-        {"chain": chain_id, "accounts": list(accounts), "late": LATE},
+        {"chain": chain_id, "accounts": accounts.accounts, "since": accounts.since, "late": LATE},
     ).fetchall()
+
+
+def _backed_before(
+    connection: Connection, chain_id: int, pairs: Collection[tuple[Hashable, bytes]], since: Mapping[str, int],
+    owners: Mapping[str, str],
+) -> dict[tuple[Hashable, bytes], bool]:  # fmt: skip
+    """Return whether these (market, account) backed debt before the blocks that were loaded."""
+    if not pairs:
+        return {}
+    rows = connection.execute(
+        """
+        SELECT s.market_key, s.account, x.is_collateral
+        FROM unnest(%s::bigint[], %s::bytea[], %s::bigint[]) s (market_key, account, since)
+        CROSS JOIN LATERAL (
+            SELECT c.is_collateral FROM position_change c
+            WHERE c.chain_id = %s AND c.market_key = s.market_key AND c.account = s.account AND c.side <> 'debt'
+              AND c.block_number < s.since
+            ORDER BY c.block_number DESC, c.log_index DESC, c.leg DESC LIMIT 1
+        ) x
+        """,
+        (
+            [market for market, _ in pairs], [account for _, account in pairs],
+            [since.get(owners[_hex(account)], 0) for _, account in pairs], chain_id,
+        ),
+    )  # fmt: skip
+    return {(market, account): flag for market, account, flag in rows}
 
 
 def _toggles(changes: Iterable[tuple[Any, ...]], owners: dict[str, str], found: dict[str, OwnerEvents]) -> None:
@@ -194,7 +249,7 @@ def _toggles(changes: Iterable[tuple[Any, ...]], owners: dict[str, str], found: 
             )
 
 
-def _actions(connection: Connection, chain_id: int, accounts: Collection[bytes]) -> Iterable[tuple[Act, bytes]]:
+def _actions(connection: Connection, chain_id: int, accounts: Accounts) -> Iterable[tuple[Act, bytes]]:
     rows = connection.execute(
         """
         SELECT a.block_number, a.tx_index, a.log_index, coalesce(b.block_timestamp, 0), a.transaction_type,
@@ -204,14 +259,15 @@ def _actions(connection: Connection, chain_id: int, accounts: Collection[bytes])
                    round(a.amount_raw * unit_of(t.decimals)
                          * (SELECT u.price_usd FROM usd_price_at(a.chain_id, a.token, a.block_number, m.oracle) u), 18) END,
                a.on_behalf_of, m.supply_token, a.contract
-        FROM action a
+        FROM unnest(%s::bytea[], %s::bigint[]) s (account, since)
+        JOIN action a ON a.on_behalf_of = s.account AND a.block_number >= s.since
         JOIN market m USING (chain_id, market_key)
         JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key AND d.kind = 'lending'
         LEFT JOIN token t ON t.chain_id = a.chain_id AND t.address = a.token
         LEFT JOIN block b ON b.chain_id = a.chain_id AND b.block_number = a.block_number
-        WHERE a.chain_id = %s AND a.on_behalf_of = ANY(%s) AND a.amount_raw IS NOT NULL AND a.transaction_type = ANY(%s)
+        WHERE a.chain_id = %s AND a.amount_raw IS NOT NULL AND a.transaction_type = ANY(%s)
         """,
-        (chain_id, list(accounts), [kind for kind in KINDS if kind != "flashloan"]),
+        (accounts.accounts, accounts.since, chain_id, [kind for kind in KINDS if kind != "flashloan"]),
     )
     for row in rows:
         usd: Decimal | None = row[10]
@@ -250,22 +306,24 @@ def _flashes(connection: Connection, chain_id: int, places: Collection[tuple[int
 
 
 def _moves(
-    connection: Connection, chain_id: int, accounts: Collection[bytes], places: Collection[tuple[int, int]]
+    connection: Connection, chain_id: int, accounts: Accounts, places: Collection[tuple[int, int]]
 ) -> list[Move]:
     rows = connection.execute(
         """
         SELECT t.block_number, t.tx_index, t.log_index, t.token, t.from_address, t.to_address, t.amount_raw,
                coalesce(b.block_timestamp, 0)
         FROM (
-            SELECT * FROM token_transfer WHERE chain_id = %(chain)s AND from_address = ANY(%(accounts)s)
-            UNION SELECT * FROM token_transfer WHERE chain_id = %(chain)s AND to_address = ANY(%(accounts)s)
+            SELECT t.* FROM unnest(%(accounts)s::bytea[], %(since)s::bigint[]) a (account, since)
+            JOIN token_transfer t ON t.chain_id = %(chain)s AND t.from_address = a.account AND t.block_number >= a.since
+            UNION SELECT t.* FROM unnest(%(accounts)s::bytea[], %(since)s::bigint[]) a (account, since)
+            JOIN token_transfer t ON t.chain_id = %(chain)s AND t.to_address = a.account AND t.block_number >= a.since
             UNION SELECT t.* FROM unnest(%(blocks)s::bigint[], %(txs)s::int[]) p (block_number, tx_index)
             JOIN token_transfer t ON t.chain_id = %(chain)s AND t.block_number = p.block_number AND t.tx_index = p.tx_index
         ) t
         LEFT JOIN block b ON b.chain_id = t.chain_id AND b.block_number = t.block_number
         """,
         {
-            "chain": chain_id, "accounts": list(accounts),
+            "chain": chain_id, "accounts": accounts.accounts, "since": accounts.since,
             "blocks": [place[0] for place in places], "txs": [place[1] for place in places],
         },
     )  # fmt: skip

@@ -24,9 +24,9 @@ from tests.hardday.story import Keep, Story, everything, nothing, recorded, serv
 Database = Callable[[], str]
 FACTORY, NEVER, ALICE, BOB = ("0x" + pair * 20 for pair in ("fa", "5e", "a1", "b0"))
 EARLY = "0xf7d836eb5fe09519a48d57e7111f58933f5c867e"
-"""First supplies at block 35."""
-LATE = "0x8a35cc57b5bf9b5bacfa0c756062f8887bd11963"
-"""Supplies at blocks 39 and 93."""
+"""Its first balance changes at block 47."""
+LATE = "0x68dc13a97dbcabfc69076d28b996174bdbfe0683"
+"""Its balances change at blocks 54 and 94."""
 HEAD = 110
 TRUTH = {"raw_log", "block"}
 """What nodes said stays, although nobody would ask for it on the other branch."""
@@ -113,8 +113,8 @@ def test_wallets_with_a_position_have_owners(whole: str) -> None:
     assert count(whole, found) == 0  # it is known to be a wallet, and nobody asked it
     assert count(whole, "SELECT count(*) FROM wallet_state WHERE threshold IS NULL") == 3
     assert count(whole, "SELECT count(*) FROM contract WHERE protocol = 'safe' AND kind = 'Safe'") == 2
-    assert count(whole, f"SELECT block_number FROM contract WHERE address = decode('{EARLY[2:]}', 'hex')") == 35
-    assert count(whole, f"SELECT block_number FROM contract WHERE address = decode('{LATE[2:]}', 'hex')") == 93
+    assert count(whole, f"SELECT block_number FROM contract WHERE address = decode('{EARLY[2:]}', 'hex')") == 47
+    assert count(whole, f"SELECT block_number FROM contract WHERE address = decode('{LATE[2:]}', 'hex')") == 94
     with psycopg.connect(whole) as db:
         rows = db.execute("SELECT DISTINCT account, owner FROM positions WHERE account <> owner ORDER BY 1").fetchall()
         assert rows == [(LATE, ALICE), (EARLY, BOB)]

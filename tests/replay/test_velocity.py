@@ -121,12 +121,12 @@ def test_the_four_effects_sum_exactly(two: str) -> None:
 
 
 def test_the_chain_is_the_sum_of_its_deployments(two: str) -> None:
-    """At the newest bucket both protocols have a row of; what is unpriced is nobody's."""
+    """At the newest bucket, of which every deployment has a row; what is unpriced is nobody's."""
     columns = ", ".join(f"sum({part})" for part in PARTS)
     with psycopg.connect(two) as db:
         bucket = db.execute(
             "SELECT max(bucket) FROM (SELECT bucket FROM leverage_velocity_snapshot WHERE window_s = 86400 "
-            "GROUP BY bucket HAVING count(*) = 3) b"
+            "GROUP BY bucket HAVING count(*) = 1 + (SELECT count(*) FROM deployment)) b"
         ).fetchone()
         for window in (86_400, 604_800, 2_592_000):
             of = "FROM leverage_velocity_snapshot WHERE window_s = %s AND bucket = %s AND deployment_key"

@@ -23,9 +23,13 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ), enabled AS (
         SELECT DISTINCT ON (a.chain_id, a.subject, a.account, a.name)
             a.chain_id, a.subject, a.account, unhex(substr(a.name, 12)) AS collateral, a.value_raw = 1 AS is_on
-        FROM account_setting a
+        FROM (  -- two branches, as in position_books
+            SELECT a.* FROM account_setting a WHERE p_accounts IS NULL
+            UNION ALL
+            SELECT a.* FROM account_setting a WHERE a.account = ANY (p_accounts)
+        ) a
         WHERE a.name LIKE 'collateral:%' AND (p_chain IS NULL OR a.chain_id = p_chain)
-          AND (p_block IS NULL OR a.block_number <= p_block) AND (p_accounts IS NULL OR a.account = ANY (p_accounts))
+          AND (p_block IS NULL OR a.block_number <= p_block)
         ORDER BY a.chain_id DESC, a.subject DESC, a.account DESC, a.name DESC, a.block_number DESC, a.log_index DESC
     ), debt AS (
         SELECT b.*, euler_v2_quote_name(u.value_text) AS unit_of_account, x.value_raw AS discount,

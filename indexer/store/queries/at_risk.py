@@ -17,11 +17,15 @@ from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_o
 
 AT_RISK_KEY: Final[Keyset] = (
     ("risk_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
+    ("source", "text"),
 )
-"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
+"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor; `source` says whether a listing
+began with the table of the head or was computed as of its block, for the two must not be mixed."""
+
+HEAD: Final = "head"
 
 HOLDS: Final[LiteralString] = "SELECT risk_head_holds(%(chain_id)s, %(block_number)s) AS holds"
 
@@ -61,7 +65,7 @@ FILTERS: Final[LiteralString] = """
 
 AT_HEAD: Final[LiteralString] = (
     """
-SELECT hex(h.account) AS account, """
+SELECT hex(h.account) AS account, 'head' AS source, """
     + COLUMNS
     + PAIR
     + """
@@ -81,7 +85,7 @@ ORDER BY h.chain_id, h.health_factor, h.account, h.deployment_key, coalesce(h.ma
 
 AS_OF: Final[LiteralString] = (
     """
-SELECT h.account, """
+SELECT h.account, 'as of' AS source, """
     + COLUMNS
     + NO_PAIR
     + """
@@ -120,7 +124,8 @@ def at_risk(
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
         "protocol": protocol, "deployment": deployment, "account": account,
     }  # fmt: skip
-    statement = AT_HEAD if holds(connection, at) else AS_OF
+    from_head = holds(connection, at) if after is None else after[-1] == HEAD
+    statement = AT_HEAD if from_head else AS_OF
     return select_slice(connection, statement, AT_RISK_KEY, after, limit, parameters)
 
 
@@ -128,8 +133,8 @@ def at_risk(
 
 LIQUIDATABLE_KEY: Final[Keyset] = (
     ("profit_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
 )
 """Highest gross profit first; `profit_order` is its negative, one without a known profit comes last."""

@@ -60,14 +60,17 @@ RETURNS TABLE (chain_id bigint, subject bigint, name text, qualifier text, value
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT DISTINCT ON (p.chain_id, p.subject, p.name, p.qualifier)
         p.chain_id, p.subject, p.name, p.qualifier, p.value_raw, p.value_text
-    FROM param p
-    WHERE (p_chain IS NULL OR p.chain_id = p_chain) AND (p_block IS NULL OR p.block_number <= p_block)
-      AND (p_accounts IS NULL OR p.subject = ANY (ARRAY(
+    FROM (  -- two branches, as in position_books
+        SELECT p.* FROM param p WHERE p_accounts IS NULL
+        UNION ALL
+        SELECT p.* FROM param p WHERE p_accounts IS NOT NULL AND p.subject = ANY (ARRAY(
             SELECT s.key
             FROM position b
             JOIN market k ON k.chain_id = b.chain_id AND k.market_key = b.market_key
             CROSS JOIN LATERAL (VALUES (k.market_key), (k.deployment_key)) s (key)
-            WHERE b.account = ANY (p_accounts) AND (p_chain IS NULL OR b.chain_id = p_chain))))
+            WHERE b.account = ANY (p_accounts) AND (p_chain IS NULL OR b.chain_id = p_chain)))
+    ) p
+    WHERE (p_chain IS NULL OR p.chain_id = p_chain) AND (p_block IS NULL OR p.block_number <= p_block)
     ORDER BY p.chain_id DESC, p.subject DESC, p.name DESC, p.qualifier DESC, p.block_number DESC, p.log_index DESC
 $$;
 

@@ -130,7 +130,13 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         CASE WHEN p.side IN ('collateral', 'margin') THEN b.collateral_price_block ELSE b.price_block END,
         b.oracle_price_raw, b.oracle_unit_raw, b.oracle_quote, (b.state).regime
     FROM book b
-    JOIN position p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
+    -- two branches, of which one is cut off as a plan starts: with one condition `p_accounts IS NULL OR ...` a plan that is
+    -- kept for any accounts would read everybody's balances
+    JOIN (
+        SELECT p.* FROM position p WHERE p_accounts IS NULL
+        UNION ALL
+        SELECT p.* FROM position p WHERE p.account = ANY (p_accounts)
+    ) p ON p.chain_id = b.chain_id AND p.market_key = b.market_key
     LEFT JOIN LATERAL (
         SELECT c.shares_raw, c.is_collateral, c.basis_raw, c.extra, c.block_number
         FROM position_change c
@@ -139,8 +145,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
           AND c.block_number <= b.as_of_block
         ORDER BY c.block_number DESC, c.log_index DESC, c.leg DESC LIMIT 1
     ) c ON p_block IS NOT NULL
-    WHERE (p_accounts IS NULL OR p.account = ANY (p_accounts))
-      AND (p_chain IS NULL OR p.chain_id = p_chain)
+    WHERE (p_chain IS NULL OR p.chain_id = p_chain)
       AND CASE WHEN p.block_number <= b.as_of_block THEN p.shares_raw ELSE c.shares_raw END <> 0
 $$;
 

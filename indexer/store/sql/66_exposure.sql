@@ -128,15 +128,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             exposure_node(sd.protocol, sd.name, sm.market_id, sm.collateral_asset) AS supply_node,
             hex(l.token) AS supply_token, l.amount_raw * unit_of(st.decimals) AS supplied,
             l.borrow_block, l.borrow_log_index, l.is_repledge, l.block_number, l.log_index
-        FROM (SELECT coalesce(p_block, max(h.as_of_block)) AS block_number FROM held h) a
-        JOIN loop_link l ON l.chain_id = p_chain AND l.block_number <= a.block_number
-            AND (l.closed_block IS NULL OR l.closed_block > a.block_number)
+        FROM loop_link l
         JOIN market bm ON bm.chain_id = p_chain AND bm.market_key = l.borrow_market_key
         JOIN deployment bd ON bd.chain_id = p_chain AND bd.deployment_key = bm.deployment_key
         JOIN market sm ON sm.chain_id = p_chain AND sm.market_key = l.supply_market_key
         JOIN deployment sd ON sd.chain_id = p_chain AND sd.deployment_key = sm.deployment_key
         JOIN token bt ON bt.chain_id = p_chain AND bt.address = l.borrow_token
         JOIN token st ON st.chain_id = p_chain AND st.address = l.token
+        -- the block as a scalar: looked up once, not once a link
+        WHERE l.chain_id = p_chain AND l.block_number <= coalesce(p_block, (SELECT max(h.as_of_block) FROM held h))
+          AND (l.closed_block IS NULL OR l.closed_block > coalesce(p_block, (SELECT max(h.as_of_block) FROM held h)))
     ), balance AS (
         SELECT h.owner, h.protocol, h.node, h.asset, h.side = 'debt' AS is_debt, min(h.symbol) AS symbol, sum(h.amount) AS amount,
             CASE WHEN count(*) = count(h.amount_usd) THEN sum(h.amount_usd) END AS amount_usd,

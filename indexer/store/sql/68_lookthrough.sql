@@ -52,6 +52,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ), share AS (
         SELECT h.owner, h.asset AS vault, sum(h.amount_usd) AS value_usd, e.equity_usd
         FROM held h JOIN equity e ON e.vault = h.asset WHERE h.side <> 'debt' GROUP BY h.owner, h.asset, e.equity_usd
+    ), shares AS (
+        SELECT s.owner, jsonb_agg(jsonb_build_object('vault', s.vault, 'value_usd', s.value_usd::text,
+            'equity_usd', s.equity_usd::text) ORDER BY s.vault) AS shares
+        FROM share s GROUP BY s.owner
     )
     SELECT
         h.owner, EXISTS (SELECT FROM equity e WHERE e.vault = h.owner),
@@ -60,15 +64,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         coalesce(sum(h.amount_usd) FILTER (WHERE h.side <> 'debt' AND p.is_indexed IS NOT TRUE), 0),
         coalesce(sum(h.amount_usd) FILTER (WHERE h.side <> 'debt' AND NOT p.is_indexed), 0),
         count(*) = count(h.amount_usd),
-        coalesce((
-            SELECT jsonb_agg(jsonb_build_object('vault', s.vault, 'value_usd', s.value_usd::text, 'equity_usd', s.equity_usd::text)
-                             ORDER BY s.vault)
-            FROM share s WHERE s.owner = h.owner), '[]'),
-        min(h.as_of_block)
+        coalesce(s.shares, '[]'), min(h.as_of_block)
     FROM held h
     LEFT JOIN place p ON p.token = h.asset
     LEFT JOIN net n ON n.owner = h.owner
-    GROUP BY h.owner, n.assets_usd, n.debt_usd
+    LEFT JOIN shares s ON s.owner = h.owner
+    GROUP BY h.owner, n.assets_usd, n.debt_usd, s.shares
 $$;
 
 -- Look-through of owners that hold claims, or of some accounts. Followed vault by vault, at most 16 hops: what is still
