@@ -169,7 +169,7 @@ def of_account(legs: list[Leg], markets: dict[int, Market], factor: Decimal | No
     ]
     return (
         debt.asset, collateral.asset,
-        None if owed is None else liquidation.base_units(best.repay, owed),
+        None if owed is None else _repay_raw(best, debt, collateral, owed, taken),
         None if taken is None else liquidation.base_units(best.seize, taken),
         round(best.repay_usd, 18), round(best.profit_usd, 18),
         None if best.health_factor_after is None else round(best.health_factor_after, 18),
@@ -211,6 +211,21 @@ def _bonus(leg: Leg, market: Market, debts: Iterable[Leg], markets: dict[int, Ma
         known = [discount for discount in discounts if discount is not None]
         return liquidation.euler_bonus(factor, known[0].scaleb(-4)) if known else Decimal(0)
     return leg.bonus or Decimal(0)
+
+
+CAPS: Final = ("aave_v2", "aave_v3", "spark")
+"""Protocols whose contract takes no more than the collateral is worth when it is told to repay more."""
+
+
+def _repay_raw(best: Liquidation, debt: Leg, collateral: Leg, owed: int, taken: int | None) -> int:
+    """What to repay in base units: rounded down, but where all collateral goes and the contract caps, a hair above.
+
+    Aave 3.3 and later refuse a liquidation that leaves dust, and one base unit too little leaves some.
+    """
+    if debt.protocol not in CAPS or taken is None or best.seize < _number(collateral.units):
+        return liquidation.base_units(best.repay, owed)
+    hair = 3 * best.repay / best.seize * Decimal(1).scaleb(-taken)  # three base units of collateral
+    return min(liquidation.base_units(best.repay + hair, owed) + 1, liquidation.base_units(_number(debt.units), owed))
 
 
 def _price(leg: Leg, debts: Iterable[Leg], markets: dict[int, Market]) -> Decimal:

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from indexer.rebuild import rebuild
-from tests.replay.test_recordings import DEMO, index, settings_of
+from tests.replay.test_recordings import DEMO, settings_of
 
 CENT = 0.011
 """What rounding to cents leaves, USD."""
@@ -36,12 +36,10 @@ def truth_of(folder: Path) -> dict[str, Any]:
     return told
 
 
-@pytest.fixture(scope="module", params=["multi", "multi_v36", "demo"])
-def story(request: pytest.FixtureRequest, migrated_database: Callable[[], str]) -> tuple[Path, str]:
+@pytest.fixture(scope="module", params=["multi", pytest.param("multi_v36", marks=pytest.mark.slow), "demo"])
+def story(request: pytest.FixtureRequest, indexed_database: Callable[[Path], str]) -> tuple[Path, str]:
     folder = DEMO if request.param == "demo" else request.getfixturevalue("recordings") / request.param
-    url = migrated_database()
-    index(folder, url)
-    return folder, url
+    return folder, indexed_database(folder)
 
 
 def found_at(url: str, chain_id: int, block: int | None) -> dict[str, list[dict[str, Any]]]:

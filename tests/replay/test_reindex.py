@@ -25,9 +25,8 @@ def rows(url: str) -> dict[str, list[str]]:
         return {table: sorted(map(str, connection.execute(f"SELECT * FROM {table}"))) for table in TABLES}
 
 
-def test_reindexing_one_protocol_gives_the_same_rows(migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    follow_chain(settings_of(DEMO), url, to="latest", replay=DEMO)
+def test_reindexing_one_protocol_gives_the_same_rows(indexed_database: Callable[[Path], str]) -> None:
+    url = indexed_database(DEMO)
     before = rows(url)
     follow_chain(settings_of(DEMO), url, to="latest", replay=DEMO, reindex=["aave_v3"])
     after = rows(url)

@@ -28,6 +28,10 @@ began with the table of the head or was computed as of its block, for the two mu
 
 HEAD: Final = "head"
 
+EXACT_BELOW: Final = Decimal("1.05")
+"""Rows of the head's table with a lower health factor are exact as of the head, so that computing them again gives the same:
+a listing of nothing else goes on when the head has moved."""
+
 HOLDS: Final[LiteralString] = "SELECT risk_head_holds(%(chain_id)s, %(block_number)s) AS holds"
 
 COLUMNS: Final[LiteralString] = """
@@ -134,8 +138,7 @@ def at_risk(
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
         "protocol": protocol, "deployment": deployment, "account": account,
     }  # fmt: skip
-    from_head = holds(connection, at) if after is None else after[-1] == HEAD
-    if from_head:
+    if (after is None or after[-1] == HEAD) and holds(connection, at):
         return select_slice(connection, AT_HEAD, AT_RISK_KEY, after, limit, parameters)
     among = {**parameters, "accounts": suspects(connection, at, health_factor_lt)}
     return select_slice(connection, AS_OF, AT_RISK_KEY, after, limit, among)
