@@ -22,6 +22,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from api import problems, web
 from api.access import Access, origins
 from api.heads import Heads
+from api.kept import Kept
 from api.limits import BodyLimit
 from api.metrics import Requests, registry_of
 from api.pool import Pool
@@ -121,6 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
     registry = registry_of(read_status, lambda: heads.waiting, lambda: hub.listeners)
     app.state.pool = pool
     app.state.heads = heads
+    app.state.kept = Kept()
     app.state.hub = hub
     app.state.ready_lag_seconds = settings.ready_lag_seconds
     app.state.read_heads = read_heads

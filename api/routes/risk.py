@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
-from api.answers import Answer, documented, example_list, example_single, listed, single
+from api import kept
+from api.answers import Answer, documented, example_list, example_single, listed, meta, single
 from api.deps import (
     ADDRESS,
     AsOf,
@@ -131,28 +133,35 @@ def liquidation_risk_positions(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-) -> Answer:
+) -> Response:
     """Liquidatable ones are included and come first. A borrower whose health factor is unknown for want of a price is not listed.
 
     A list of candidates: re-check on chain in the block you send in. Rows with a health factor below 1.05 are exact as of the
     block of the answer; at the head, rows above it may be older and say so in `as_of_block`.
     """
     check_scope(connection, at, protocol, deployment)
-    if page.after is not None and page.after[-1] == queries.at_risk.HEAD and not queries.at_risk.holds(connection, at):
+    exact = health_factor_lt is not None and health_factor_lt <= queries.at_risk.EXACT_BELOW
+    began = page.after is not None and page.after[-1] == queries.at_risk.HEAD
+    if began and not exact and not queries.at_risk.holds(connection, at):
         raise began_at_head(at)
-    found = queries.at_risk.at_risk(
-        connection, at, page.limit, page.after,
-        health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
-        min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment, account=None if account is None else account.lower(),
-    )  # fmt: skip
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.at_risk.at_risk(
+            connection, at, page.limit, page.after,
+            health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
+            min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment,
+            account=None if account is None else account.lower(),
+        )  # fmt: skip
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[AtRisk]], meta(at), make)
 
 
 def began_at_head(at: BlockAt) -> Problem:
     """Return the 409 of a listing that began with what is kept of the head, and whose head is now another block."""
     return moved_on(
         f"The listing began at the head, block {at.block_number}; a newer block came and its rows are no longer kept. Start again "
-        "without a cursor, with larger pages"
+        "without a cursor, with larger pages, or ask for health factors below 1.05, whose rows are exact and go on"
     )
 
 

@@ -86,6 +86,7 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
         done = Committed(chain_id, step.first, last, moved, at_head, reorg, step.fresh)
+        _look_at_sizes(connection, done)
         for follow in BEFORE:
             follow(connection, done)
         intervals = _due(connection, done, interval, step.first if step.since is None else min(step.first, step.since))
@@ -120,6 +121,18 @@ def _plan(connection: Connection, intervals: int) -> None:
         connection.execute(f"ANALYZE {_ANALYZED}")
         connection.execute("DISCARD PLANS")
     connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+
+
+_steps: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
+
+
+def _look_at_sizes(connection: Connection, step: Committed) -> None:
+    """Take statistics at a backfill's 2nd, 8th, 32nd, ... step: not at the first, which a restart waits for."""
+    if step.at_head:
+        return
+    done = _steps[connection] = _steps.get(connection, 0) + 1
+    if done > 1 and done & (done - 1) == 0 and done.bit_length() % 2 == 0:
+        connection.execute(f"ANALYZE {_ANALYZED}")
 
 
 def undo(connection: Connection, chain_id: int, interval: int, ancestor: int) -> None:

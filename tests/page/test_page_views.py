@@ -247,6 +247,9 @@ def test_figures_of_an_account(visit: Visit, site: str, account: str) -> None:
     assert [[row[2], row[4]] for row in visitor.rows("Positions")] == [
         [row["symbol"], usd(row["amount_usd"])] for row in held
     ]
+    everybody = answers(site, "/liquidation-risk/positions?limit=1000")
+    asked = answers(site, f"/liquidation-risk/positions?account={account}")
+    assert asked == [row for row in everybody if row["account"] == account] and asked
     at_risk = {row["market_id"]: row for row in answers(site, f"/liquidation-risk/positions?account={account}")}
     shown = visitor.rows("Health by risk scope")
     assert len(shown) == len(health)

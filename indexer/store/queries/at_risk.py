@@ -1,7 +1,8 @@
 """M12 for bots: who is at risk, who can be liquidated and for what, and what falls at which price.
 
 At the head rows come from the table that the indexer keeps block by block (`risk_head`), by index; as of an older block they are
-computed. Both in one order, so that a listing goes on where the head has moved meanwhile.
+computed. Both in one order, so that a listing goes on where the head has moved meanwhile. As of a block that is not final yet the
+table still says who cannot have been below the health factor asked for, and only the others are computed (`SUSPECTS`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ AT_RISK_KEY: Final[Keyset] = (
 began with the table of the head or was computed as of its block, for the two must not be mixed."""
 
 HEAD: Final = "head"
+
+EXACT_BELOW: Final = Decimal("1.05")
+"""Rows of the head's table with a lower health factor are exact as of the head, so that computing them again gives the same:
+a listing of nothing else goes on when the head has moved."""
 
 HOLDS: Final[LiteralString] = "SELECT risk_head_holds(%(chain_id)s, %(block_number)s) AS holds"
 
@@ -89,7 +94,7 @@ SELECT h.account, 'as of' AS source, """
     + COLUMNS
     + NO_PAIR
     + """
-FROM liquidation_risk_at(%(chain_id)s, %(block_number)s) h
+FROM liquidation_risk_among(%(chain_id)s, %(block_number)s, %(accounts)s::bytea[]) h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 WHERE h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
@@ -101,6 +106,15 @@ WHERE h.health_factor IS NOT NULL
 ORDER BY h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
 """
 )
+
+
+SUSPECTS: Final[LiteralString] = "SELECT risk_suspects(%(chain_id)s, %(block_number)s, %(below)s) AS accounts"
+
+
+def suspects(connection: Connection[Any], at: BlockAt, below: Decimal | None) -> list[bytes] | None:
+    """Return the accounts that may have been below a health factor at a recent block; None: everybody may."""
+    row = select_one(connection, SUSPECTS, {**at_block(at), "below": below})
+    return None if row is None else row["accounts"]
 
 
 def holds(connection: Connection[Any], at: BlockAt) -> bool:
@@ -124,9 +138,10 @@ def at_risk(
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
         "protocol": protocol, "deployment": deployment, "account": account,
     }  # fmt: skip
-    from_head = holds(connection, at) if after is None else after[-1] == HEAD
-    statement = AT_HEAD if from_head else AS_OF
-    return select_slice(connection, statement, AT_RISK_KEY, after, limit, parameters)
+    if (after is None or after[-1] == HEAD) and holds(connection, at):
+        return select_slice(connection, AT_HEAD, AT_RISK_KEY, after, limit, parameters)
+    among = {**parameters, "accounts": suspects(connection, at, health_factor_lt)}
+    return select_slice(connection, AS_OF, AT_RISK_KEY, after, limit, among)
 
 
 # -------------------------------------------------------------------------------------------------- liquidatable

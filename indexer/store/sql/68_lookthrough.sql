@@ -42,7 +42,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         FROM held h JOIN place p ON p.token = h.account AND p.is_indexed GROUP BY h.account
     ), root AS MATERIALIZED (
         SELECT * FROM claim_roots(p_chain, true)
-    ), net AS (
+    ), net AS MATERIALIZED (
         SELECT n.owner, sum(n.usd) FILTER (WHERE n.usd > 0) AS assets_usd, -sum(n.usd) FILTER (WHERE n.usd < 0) AS debt_usd
         FROM (
             SELECT h.owner, coalesce(r.root, h.asset) AS root,
@@ -52,7 +52,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ), share AS (
         SELECT h.owner, h.asset AS vault, sum(h.amount_usd) AS value_usd, e.equity_usd
         FROM held h JOIN equity e ON e.vault = h.asset WHERE h.side <> 'debt' GROUP BY h.owner, h.asset, e.equity_usd
-    ), shares AS (
+    ), shares AS MATERIALIZED (  -- else looked up once an owner, in all that is held
         SELECT s.owner, jsonb_agg(jsonb_build_object('vault', s.vault, 'value_usd', s.value_usd::text,
             'equity_usd', s.equity_usd::text) ORDER BY s.vault) AS shares
         FROM share s GROUP BY s.owner
