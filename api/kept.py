@@ -65,16 +65,20 @@ class Kept:
 
 
 def respond(
-    request: Request, at: BlockAt, model: type[Envelope[Any]], meta: dict[str, Any], make: Callable[[], Answer]
-) -> Response:
-    """Return an answer whose rows are kept: `make` gives the whole of it, `meta` is of this request."""
+    request: Request, at: BlockAt, model: type[Envelope[Any]], meta: dict[str, Any], make: Callable[[], Answer],
+    *also: object,
+) -> Response:  # fmt: skip
+    """Return an answer whose rows are kept: `make` gives the whole of it, `meta` is of this request.
+
+    `also` is what the rows depend on besides the question and the block.
+    """
     headers = etag.headers(request, at)
     kept: Kept = request.app.state.kept
 
     def written() -> bytes:
         return model.model_validate(make()).model_dump_json(exclude={"meta"}, by_alias=True).encode()
 
-    key = (request.url.path, request.url.query, headers["ETag"])
+    key = (request.url.path, request.url.query, headers["ETag"], *also)
     told = model.model_fields["meta"].annotation.model_validate(meta).model_dump_json(by_alias=True)  # type: ignore[union-attr]
     body = kept.get(key, written)[:-1] + b',"meta":' + told.encode() + b"}"
     return Response(body, media_type="application/json", headers=headers)
