@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(READY) ## index the recorded chain in demo/ and serve it on http://127.0.0.1:8000 (no network)
+demo: $(READY) ## index the recorded chain in demo/ and show it at http://127.0.0.1:8000/ (no network)
 	$(BIN)/leverage demo
 
 run: $(READY) ## follow the chains of leverage.toml
@@ -32,10 +32,10 @@ serve: $(READY) ## the HTTP API on what is indexed
 	$(BIN)/leverage serve
 
 test: $(READY) ## every test but the slow and the live ones
-	$(BIN)/pytest -q -n $(JOBS) -m "not slow and not live"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup -m "not slow and not live"
 
 test-all: $(READY) ## every test that needs no real node
-	$(BIN)/pytest -q -n $(JOBS) -m "not live"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup -m "not live"
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

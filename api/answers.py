@@ -63,7 +63,10 @@ PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
 PROBLEMS = {
     401: ("unauthorised", "A key is needed (`require_key`), or the one sent is not valid."),
     404: ("outside-coverage", "The thing, or the block, is not indexed."),
-    409: ("reorged-away", "The block that the cursor pins was replaced; start the listing again."),
+    409: (
+        "reorged-away",
+        "The block that the cursor pins was replaced, or is the head no longer where only that is kept; start the listing again.",
+    ),
     413: ("body-too-large", "The body is larger than this server takes."),
     422: ("bad-parameter", "A parameter is not valid; `errors` names it."),
     429: ("too-many-requests", "A limit on requests is in force; `Retry-After` says when to come back."),

@@ -32,8 +32,9 @@ async def check(request: Request) -> None:
     errors: list[Any] = request_params_to_args(path, request.path_params)[1]
     errors += request_params_to_args(query, request.query_params)[1]
     if body:
-        is_json = "json" in request.headers.get("content-type", "")
-        received = await (request.json() if is_json else request.body())
+        received: Any = await request.body() or None
+        if received and "json" in request.headers.get("content-type", ""):
+            received = await request.json()
         errors += (await request_body_to_args(body_fields=body, received_body=received, embed_body_fields=False))[1]
     if errors:
         raise RequestValidationError(errors)

@@ -11,6 +11,9 @@ leverage_finalized_block{chain}                      newest final block
 leverage_lag_blocks{chain}                           head minus indexed
 leverage_lag_seconds{chain}                          age of the indexed block
 leverage_reorgs_24h{chain}                           reorgs seen in the last 24 hours
+leverage_reconciliation_error{chain}                 worst |indexed - contract| / contract of the newest comparison of balances
+leverage_reconciliation_differences{chain}           answers of contracts that differed in it: above 0 the books are wrong
+leverage_reconciliation_block{chain}                 block it was made at
 leverage_protocol_block{chain,protocol}              last complete block of a protocol
 leverage_protocol_stopped{chain,protocol}            1 when it is stopped; /v1/status says why
 """
@@ -36,6 +39,9 @@ CHAIN_GAUGES = {
     "lag_blocks": "Head minus indexed block",
     "lag_seconds": "Age of the indexed block, seconds",
     "reorgs_24h": "Reorgs seen in the last 24 hours",
+    "reconciliation_error": "Worst relative error of the newest comparison of balances with the contracts",
+    "reconciliation_differences": "Answers of contracts that differed in the newest comparison",
+    "reconciliation_block": "Block of the newest comparison with the contracts",
 }
 
 

@@ -38,6 +38,8 @@ NOT_THE_QUESTION = {"cursor", "limit", "chain", "as_of_block", "as_of_time", "fi
 """Parameters that may differ between pages: the cursor itself, the page size, and what the cursor pins."""
 
 HASH = re.compile(r"0x[0-9a-f]{64}")
+KEY = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 NUMBER = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
 
@@ -98,7 +100,7 @@ def decode(asked: str, cursor: str) -> Pin:
         is_count(chain_id) and is_count(block_number) and isinstance(block_hash, str) and HASH.fullmatch(block_hash)
     ):
         raise malformed()
-    if not isinstance(key, list) or not all(is_count(part) or isinstance(part, str) for part in key):
+    if not isinstance(key, list) or not all(is_int64(part) or isinstance(part, str) for part in key):
         raise malformed()
     if of != asked:
         raise bad_parameter(
@@ -123,14 +125,23 @@ def fits(part: str | int, kind: str) -> bool:
         return isinstance(part, int)
     if not isinstance(part, str) or len(part) > MAX_KEY_TEXT:
         return False
+    if kind == "key":
+        return KEY.fullmatch(part) is not None and -INT64_MAX - 1 <= int(part) <= INT64_MAX
+    if kind == "address":
+        return ADDRESS.fullmatch(part) is not None
     if kind == "number":
         return NUMBER.fullmatch(part) is not None and Decimal(part).is_finite()
     return part.isprintable()
 
 
+def is_int64(part: object) -> bool:
+    """Return whether a JSON value is an integer that PostgreSQL's bigint holds. A log index of -1 is a read's."""
+    return isinstance(part, int) and not isinstance(part, bool) and -INT64_MAX - 1 <= part <= INT64_MAX
+
+
 def is_count(part: object) -> bool:
-    """Return whether a JSON value is an integer that PostgreSQL's bigint holds."""
-    return isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= INT64_MAX
+    """Return whether a JSON value is such an integer and not negative."""
+    return is_int64(part) and part >= 0  # type: ignore[operator]
 
 
 def malformed() -> Problem:

@@ -5,6 +5,7 @@
     404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-venue, unknown-asset, outside-coverage, header-not-kept, not-found
     404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-simulation, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
+    409     moved-on                 a listing of the head's table whose head is now another block: start it again
     413     body-too-large
     422     bad-parameter            `errors` names each parameter at fault
     429     too-many-requests        with Retry-After and RateLimit-* headers
@@ -81,6 +82,11 @@ def reorged_away(detail: str) -> Problem:
     return Problem(409, "reorged-away", "The pinned block was replaced", detail)
 
 
+def moved_on(detail: str) -> Problem:
+    """Return a 409 for a listing of the head that is the head no longer."""
+    return Problem(409, "moved-on", "The head moved on", detail)
+
+
 def unavailable(slug: str, detail: str, retry_after: int = 1) -> Problem:
     """Return a 503 that says when to come back, in seconds."""
     return Problem(503, slug, "The service cannot answer now", detail, retry_after=retry_after)
@@ -154,6 +160,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # FastAPI's word for a body that it cannot read at all
+            return document(request, bad_parameter("body", "it cannot be read", "body"))
         slug = SLUGS.get(error.status_code, f"http-{error.status_code}")
         answer = document(request, Problem(error.status_code, slug, str(error.detail), str(error.detail)))
         answer.headers.update(error.headers or {})

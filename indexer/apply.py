@@ -12,7 +12,7 @@ from indexer.ledger import flows
 from indexer.ledger.desk import Desk, Facts
 from indexer.ledger.rows import Rows
 from indexer.source import Source
-from indexer.types import Address, Answer, Header, Logs, Range, Watch
+from indexer.types import Address, Answer, Header, Logs, Range, Read, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ class Applied:
     stopped: dict[str, BadData] = field(default_factory=dict)
     past: bool = False
     """Some logs are of blocks before the range: what contracts said before they were found."""
+
+    def pinned(self, reads: Iterable[Read], part: Range) -> list[Read]:
+        """Return the reads with the hashes of the blocks that can still be replaced: the state must be the logs' own."""
+        final = -1 if part.heads.finalized is None else part.heads.finalized
+        if part.last <= final:
+            return list(reads)
+        hashes = {number: header.hash for number, header in self.headers.items() if number > final}
+        return [read._replace(block_hash=hashes.get(read.block_number)) for read in reads]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +72,27 @@ def apply_range(part: Range, desks: Iterable[Desk], source: Source, prices: Pric
 
 def _at_desk(part: Range, desk: Desk, source: Source, prices: PriceBlocks, applied: Applied, parts: list[Logs]) -> Rows:
     facts = _facts(part, desk, source, applied, parts)
-    answers = source.answers(desk.wanted(facts))
+    answers = source.answers(applied.pinned(desk.wanted(facts), part))
     stamps = _timestamps(applied.headers.values(), parts)
-    told = source.price_answers(part.first, part.last, desk.state_reads(prices.within(part)))
+    state = applied.pinned(desk.state_reads(prices.within(part)), part)
+    told = source.price_answers(part.first, part.last, state)
     desk.settle(facts, answers, stamps, told)
     if desk.protocol.wallet:
         changed = ((row[3], row[1]) for row in applied.rows["position_change"])
         if new := desk.meet(joined(desk.pending, changed)):
             met = _follow(part, desk, source, new, applied, parts)
-            desk.settle(met, source.answers(desk.wanted(met)), _timestamps(applied.headers.values(), parts))
+            about = source.answers(applied.pinned(desk.wanted(met), part))
+            desk.settle(met, about, _timestamps(applied.headers.values(), parts))
         desk.pending = ()
     about_tokens: list[Answer] = []
     while wanted := desk.token_reads():  # a vault's own answer names one more token
-        about_tokens += source.metadata(wanted, part.heads)
+        about_tokens += source.metadata(applied.pinned(wanted, part), part.heads)
         desk.book_tokens(about_tokens)
     if desk.wallet_flows:
         _transfers(part, desk, source, applied, parts)
     feeds = desk.feeds()
-    priced = source.price_answers(part.first, part.last, feeds.reads(prices.within(part)))
+    asked = applied.pinned(feeds.reads(prices.within(part)), part)
+    priced = source.price_answers(part.first, part.last, asked)
     desk.book_prices(priced, feeds)
     if answers or told or priced:
         source.confirm(part)

@@ -347,8 +347,9 @@ class ChainBooks:
         self._highest = max(self._highest, part.last)
         headers = sorted(applied.headers.values())
         final = part.last if part.last <= (part.heads.finalized or -1) and self._complete() else None
+        met = min((row[-1] for name in ("wallet_owner", "wallet_state") for row in applied.rows[name]), default=None)
         return StepRows(
-            cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first, final
+            cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first, met, final
         )
 
     def _complete(self) -> bool:

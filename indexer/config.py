@@ -128,6 +128,8 @@ class ChainSettings(_Model):
     """How often oracle prices are read during backfill; at the head, at every block."""
     snapshot_interval: Literal["1d", "1h"] = "1d"
     """Rhythm of the stored metric history."""
+    reconcile_seconds: float = Field(default=3600, ge=0, strict=False)
+    """How often `leverage run` compares a random sample of balances with the contracts at the head. 0: never."""
 
     def follows(self, protocol: str) -> bool:
         """Say whether `protocol` is to be indexed on this chain."""

@@ -311,6 +311,11 @@ class Check:
     data: str
     expected: tuple[int | None, ...]
 
+    @property
+    def is_balance(self) -> bool:
+        """Whether it is about one account in one market, and not a total, an index or a figure of the whole account."""
+        return bool(self.account and self.market_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:

@@ -33,7 +33,7 @@ class Source(Protocol):
         ...
 
     def confirm(self, part: Range) -> None:
-        """Check that the range's last block still stands after reads by number were made at it.
+        """Check that the range's last block still stands after reads were made at it, for nodes that read by number only.
 
         Raises  BlockNotYetKnown when it was replaced meanwhile: follow again from the committed block
         """
@@ -60,7 +60,7 @@ class NodeSource:
     def metadata(self, reads: Sequence[Read], heads: Heads) -> list[Answer]:
         found = self.answers(reads)
         lacking = [answer.read for answer in found if answer.result is None]
-        newest = self.answers([read._replace(block_number=heads.latest) for read in lacking])
+        newest = self.answers([read._replace(block_number=heads.latest, block_hash=None) for read in lacking])
         late = {(answer.read.to, answer.read.data): answer.result for answer in newest}
         return [
             answer if answer.result is not None else Answer(answer.read, late.get((answer.read.to, answer.read.data)))

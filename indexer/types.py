@@ -117,12 +117,16 @@ class Heads(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A view call wanted at the end of a block: `eth_call(to, data)` at `block_number`."""
+    """A view call wanted at the end of a block: `eth_call(to, data)` at `block_number`.
+
+    `block_hash` pins it to that very block where the block can still be replaced; None leaves it to the number.
+    """
 
     block_number: int
     to: Address
     data: str
     reason: str
+    block_hash: Hash | None = None
 
 
 class Answer(NamedTuple):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import psycopg
@@ -18,8 +19,9 @@ from indexer.protocol import Books, Check
 from indexer.run import open_source
 from indexer.store import reader
 from indexer.store.database import connect
+from indexer.store.reconciliation import Found, keep
 from indexer.store.writer import StepRows, Writer
-from indexer.types import Read
+from indexer.types import Hash, Read
 
 Connection = psycopg.Connection[Any]
 
@@ -40,11 +42,17 @@ class VerifyReport:
     block_number: int
     compared: dict[tuple[str, str], int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
+    worst_error: float | None = None
+    """M23: worst |ledger - contract| / contract over balances; None when the contracts answered none but zero."""
 
     @property
     def total(self) -> int:
         """Return how many answers were compared."""
         return sum(self.compared.values())
+
+    def found(self) -> Found:
+        """Return the report as it is kept."""
+        return Found(self.block_number, self.total, len(self.differences), self.worst_error)
 
 
 def verify(
@@ -53,6 +61,7 @@ def verify(
     """Compare positions, totals, indexes and account figures with the contracts' own views at one block.
 
     Shape   `sample` accounts a protocol, chosen by `seed` (None: all); `block` None is the indexed head
+    Keeps   what was found, in the table `reconciliation`
     Raises  BadConfig for a block outside coverage or a chain without rpc; NodeUnavailable
     """
     node, _ = open_source(chain, None)
@@ -72,7 +81,9 @@ def verify(
                 raise BadConfig(f"block {at} is outside what is indexed of {slug} on {chain.name}")
             if covered.protocol.checks is not None:
                 for books in _books(connection, chain.chain_id, at, covered, sample, seed):
-                    _compare(node, slug, covered.protocol.checks(books), at, report)
+                    compare(node, slug, covered.protocol.checks(books), at, report)
+        if report.total:
+            keep(connection, chain.chain_id, "verify", report.found())
         return report
 
 
@@ -125,13 +136,19 @@ def _books(
     return found
 
 
-def _compare(node: Node, slug: str, checks: list[Check], at: int, report: VerifyReport) -> None:
-    reads = [Read(at, check.to, check.data, "verify") for check in checks]
+def compare(
+    node: Node, slug: str, checks: list[Check], at: int, report: VerifyReport, block_hash: Hash | None = None
+) -> None:
+    """Ask the contracts and add what they said to a report."""
+    reads = [Read(at, check.to, check.data, "verify", block_hash) for check in checks]
     answers = {(answer.read.to, answer.read.data): answer.result for answer in fetch_reads(node, reads)}
     for check in checks:
         report.compared[slug, check.what] = report.compared.get((slug, check.what), 0) + 1
         result = answers.get((check.to, check.data))
         words = None if result is None else tuple(int(result[n : n + 64], 16) for n in range(2, len(result), 64))
+        if check.is_balance and words is not None:
+            for error in _errors(check.expected, words):
+                report.worst_error = max(error, report.worst_error or 0.0)
         if (
             words is None
             or len(words) < len(check.expected)
@@ -140,3 +157,19 @@ def _compare(node: Node, slug: str, checks: list[Check], at: int, report: Verify
             )
         ):
             report.differences.append(Difference(slug, check, words))
+
+
+def _errors(expected: Sequence[int | None], answered: Sequence[int]) -> Iterator[float]:
+    """Yield |ledger - contract| / contract of each word that is compared and that the contract says is not zero.
+
+    A contract that says zero where the ledger does not is a difference without a relative size. Words are signed: those
+    of perp venues are, and no balance comes near 2^255.
+    """
+    for mine, word in zip(expected, answered, strict=False):
+        if mine is not None and word:
+            contract = _signed(word)
+            yield float(abs(Fraction(_signed(mine) - contract, contract)))
+
+
+def _signed(word: int) -> int:
+    return word - 2**256 if word >= 2**255 else word

@@ -53,6 +53,27 @@ def migrated_database(server: Any) -> Callable[[], str]:
     return make
 
 
+@pytest.fixture(scope="session")
+def indexed_database(server: Any, migrated_database: Callable[[], str]) -> Callable[[Path], str]:
+    """Return a function that gives a database of a recording, indexed to its end: one's own, free to be written to.
+
+    A recording is indexed once a session, whatever asks for it; each further database of it is a file copy.
+    """
+    from indexer.run import follow_chain
+    from tests.replay.test_recordings import settings_of
+
+    templates: dict[Path, str] = {}
+
+    def make(folder: Path) -> str:
+        if folder not in templates:
+            url = migrated_database()
+            follow_chain(settings_of(folder), url, to="latest", replay=folder)
+            templates[folder] = url.split("@/", 1)[1].split("?", 1)[0]
+        return _create(server, f"t{uuid.uuid4().hex}", templates[folder])
+
+    return make
+
+
 def _create(server: Any, name: str, template: str) -> str:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")

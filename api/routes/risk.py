@@ -21,10 +21,11 @@ from api.deps import (
     page_of,
 )
 from api.paging import Page
-from api.problems import outside_coverage
+from api.problems import Problem, moved_on, outside_coverage
 from api.schemas import AtRisk, Bucket, Drop, Envelope, Limit, LiquidationLevel
 from api.scope import check_scope  # fmt: skip
 from indexer.store import queries
+from indexer.store.queries.coverage import BlockAt
 
 router = APIRouter(prefix="/v1", tags=["liquidation risk"], dependencies=[Depends(only_known_parameters)])
 
@@ -115,6 +116,14 @@ def liquidation_risk_positions(
         ),
     ] = None,
     asset: Asset = None,
+    account: Annotated[
+        str | None,
+        Query(
+            pattern=ADDRESS,
+            description="Only this debtor: 0x and 40 hex digits.",
+            examples=["0x00000000000000000000000000000000000000a1"],
+        ),
+    ] = None,
     sort: Annotated[Literal["health_factor"], Query(description="The order: worst first.")] = "health_factor",
     min_debt_usd: Annotated[
         Decimal | None,
@@ -131,17 +140,30 @@ def liquidation_risk_positions(
     block of the answer; at the head, rows above it may be older and say so in `as_of_block`.
     """
     check_scope(connection, at, protocol, deployment)
+    exact = health_factor_lt is not None and health_factor_lt <= queries.at_risk.EXACT_BELOW
+    began = page.after is not None and page.after[-1] == queries.at_risk.HEAD
+    if began and not exact and not queries.at_risk.holds(connection, at):
+        raise began_at_head(at)
 
     def make() -> Answer:
         found = queries.at_risk.at_risk(
             connection, at, page.limit, page.after,
             health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
             min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment,
+            account=None if account is None else account.lower(),
         )  # fmt: skip
         return listed(request, found, page, at)
 
     from_table = queries.at_risk.holds(connection, at)  # else computed, without what only the table has
     return kept.respond(request, at, Envelope[list[AtRisk]], meta(at), make, from_table)
+
+
+def began_at_head(at: BlockAt) -> Problem:
+    """Return the 409 of a listing that began with what is kept of the head, and whose head is now another block."""
+    return moved_on(
+        f"The listing began at the head, block {at.block_number}; a newer block came and its rows are no longer kept. Start again "
+        "without a cursor, with larger pages, or ask for health factors below 1.05, whose rows are exact and go on"
+    )
 
 
 @router.get(
@@ -170,6 +192,8 @@ def liquidatable_positions(
     """
     check_scope(connection, at, protocol, deployment)
     if not queries.at_risk.holds(connection, at):
+        if page.after is not None:
+            raise began_at_head(at)
         raise outside_coverage(
             f"What is liquidatable now is kept for the newest block at the chain's head only, which {at.block_number} is not; "
             "leave as_of_block out, or ask /v1/liquidation-risk/positions?health_factor_lt=1 for an older block",

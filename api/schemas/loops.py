@@ -13,6 +13,8 @@ class Leg(Model):
     """One leg of a cycle."""
 
     project: str = Field(description="Dune's project.")
+    version: str = Field(description="Dune's version.")
+    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(description="Isolated market; null for a pool.")
     collateral: list[Address] = Field(description="Tokens pledged there (lent, where `via` is set).")
     debt: list[Address] = Field(description="Tokens owed there.")

@@ -39,6 +39,14 @@ class ChainStatus(Model):
     lag_blocks: int | None = Field(description="head_block - indexed_block.")
     lag_seconds: int | None = Field(description="Seconds between the indexed block's timestamp and now.")
     reorgs_24h: int = Field(description="Reorgs seen in the last 24 hours.")
+    reconciliation_error: float | None = Field(
+        description="Worst |indexed - contract| / contract of the newest comparison of balances with the contracts, "
+        "fraction; null before the first, or when the contracts answered none but zero."
+    )
+    reconciliation_differences: int | None = Field(description="Answers of contracts that differed in it.")
+    reconciliation_compared: int | None = Field(description="Answers compared in it.")
+    reconciliation_block: int | None = Field(description="Block it was made at.")
+    reconciliation_time: Time | None = Field(description="When it was made.")
     protocols: list[ProtocolStatus]
 
 

@@ -13,7 +13,7 @@ import * as risk from "./views/risk.js";
 const VIEWS = { overview, loops, risk, cascade, account };
 const NAMES = { overview: "Overview", loops: "Loops", risk: "Risk", cascade: "Cascade" };
 const REFRESH_MS = 2000;
-const LOOK_AGAIN_MS = 4000;
+const LOOK_AGAIN_MS = 3000;
 const TOAST_MS = 12000;
 
 const main = document.getElementById("main");
@@ -25,6 +25,7 @@ let shown = null;
 let stop = null;
 let stale = false;
 let timer = null;
+let looking = false;
 let away = null;
 
 const place = () => {
@@ -86,23 +87,26 @@ function idle() {
   away = setTimeout(start, LOOK_AGAIN_MS);
 }
 
-/** Look again, at most every few seconds, and not while nobody looks. */
+/** Look again, at most every few seconds, one look at a time, and not while nobody looks. */
 function again() {
   stale = true;
-  if (timer || document.hidden) return;
-  timer = setTimeout(async () => {
-    timer = null;
-    if (!stale) return;
-    stale = false;
-    try {
-      await status();
-      await shown?.view?.refresh?.();
-      main.dataset.updates = Number(main.dataset.updates ?? 0) + 1;
-    } catch (error) {
-      if (error.name !== "AbortError") stale = true; // the next block brings another chance
-    }
-    sweep();
-  }, REFRESH_MS);
+  if (timer || looking || document.hidden) return;
+  timer = setTimeout(look, REFRESH_MS);
+}
+
+async function look() {
+  timer = null;
+  looking = true;
+  stale = false;
+  const current = shown;
+  try {
+    await status();
+    await current?.view?.refresh?.();
+    main.dataset.updates = Number(main.dataset.updates ?? 0) + 1;
+  } catch { /* a view that was left, or a server that is away: the next block brings another chance */ }
+  looking = false;
+  sweep();
+  if (stale) again();
 }
 
 /** Tell where the index stands. Returns whether the chain has anything to show. */

@@ -15,6 +15,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+from indexer.aggregation.velocity import EXACT
+
 Status = Literal["no_debt", "ok", "zero_equity", "insolvent", "unpriced"]
 Population = Literal["borrowers", "all"]
 
@@ -147,8 +149,8 @@ def consolidate(
     for owner, assets, debt in accounts:
         had, owed = found.get(owner, (ZERO, ZERO))
         found[owner] = (
-            None if had is None or assets is None else had + assets,
-            None if owed is None or debt is None else owed + debt,
+            None if had is None or assets is None else EXACT.add(had, assets),
+            None if owed is None or debt is None else EXACT.add(owed, debt),
         )
     return found
 

@@ -16,7 +16,8 @@ _UNKNOWN_BLOCK = re.compile(
     r"beyond (?:the )?current head|unknown block|header not found|block not found|could not find block"
     r"|after last accepted block|blockoutofrange|block number out of (?:range|bounds)|block is out of range"
     r"|filter \(fromblock, toblock or blockhash\) cannot be found|requested block .* (?:not|unavailable)"
-    r"|block .* is not (?:yet )?available|toblock .* (?:latest|head)|cannot query unfinalized",
+    r"|block .* is not (?:yet )?available|toblock .* (?:latest|head)|cannot query unfinalized"
+    r"|header for hash|not (?:currently )?canonical|block \S+ not found|could not be found|unable to find block",
     re.I,
 )
 
@@ -54,6 +55,13 @@ _REVERT = re.compile(
 )
 
 _BATCH = re.compile(r"batch", re.I)
+
+# Answers of nodes that take a block's number only; always tried again by number before it is believed.
+_FORM = re.compile(
+    r"code -326(?:00|01|02)\b|code -32700\b|unmarshal|invalid (?:type|params?|argument|request|block)|deseriali[sz]"
+    r"|expected .*(?:string|hex)|not (?:supported|implemented)|unsupported|HTTP 400",
+    re.I,
+)
 
 _HEX_RANGE = re.compile(r"\[\s*(0x[0-9a-f]+)\s*,\s*(0x[0-9a-f]+)\s*\]", re.I)
 _DECIMAL_RANGE = re.compile(r"(?:range|between|from)\D{0,12}(\d+)\s*(?:-|to|and)\s*(\d+)", re.I)
@@ -114,6 +122,11 @@ def classify(
     if method == "eth_getLogs" and code == -32602 and re.search(r"range|limit|exceed|large|size", message, re.I):
         return RangeTooLarge(shown, suggested_last(message, first, last))
     return NodeUnavailable(shown)
+
+
+def refuses_hash(message: str) -> bool:
+    """Tell whether a refused `eth_call` may be about the block's form, an object with its hash (EIP-1898)."""
+    return bool(_FORM.search(message))
 
 
 def is_batch_limit(message: str) -> bool:

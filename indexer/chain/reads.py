@@ -1,4 +1,4 @@
-"""View calls that the accounting asked for, each pinned to the end of its block."""
+"""View calls that the accounting asked for, each pinned to the end of its block, by hash where that can be replaced."""
 
 from __future__ import annotations
 

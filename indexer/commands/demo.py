@@ -48,6 +48,7 @@ def demo(once: bool, port: int | None, fresh: bool) -> None:
         console.print(f"SQL   psql '{url}'", soft_wrap=True, highlight=False)
         if not once:
             where = f"http://{settings.api.host}:{settings.api.port if port is None else port}"
+            console.print(f"Page  {where}/", soft_wrap=True, highlight=False)
             console.print(f"HTTP  {where}/v1/docs    Ctrl-C stops", soft_wrap=True, highlight=False)
             serve(settings, url, port=port)
 

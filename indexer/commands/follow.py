@@ -8,6 +8,7 @@ import logging
 import threading
 import zlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,7 @@ def follow(
 
     Raises  the first failure, when all have ended; Interrupted when stopped before `to` was reached
     """
+    from indexer.reconcile import reconciling
     from indexer.run import follow_chain
 
     if replay is None:
@@ -47,7 +49,8 @@ def follow(
 
     def one(chain: ChainSettings) -> None:
         try:
-            follow_chain(chain, url, to=to, replay=replay, progress=screen, stop=stop, reindex=reindex)
+            with reconciling(chain, url, stop) if to is None and replay is None else nullcontext():
+                follow_chain(chain, url, to=to, replay=replay, progress=screen, stop=stop, reindex=reindex)
         except LeverageError as error:
             if len(chains) > 1:
                 logger.error("%s: %s", chain.name, error)

@@ -1,4 +1,4 @@
-"""status, verify, decode, export and sql: commands that look and do not write."""
+"""status, verify, decode, export and sql: commands that look. `verify` keeps what it found, the others write nothing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def verify(settings: Settings, chain: ChainSettings, sample: int | None, block: 
     """Compare the ledger with the contracts' own views. Raises `CheckFailed` on any difference."""
     from indexer.verify import verify as compare
 
-    with database(settings) as url:
+    with database(settings, migrate=True) as url:
         report = compare(chain, url, sample=sample, block=block)
     at = f"{chain.name}, block {report.block_number:,}"
     if report.differences:

@@ -215,7 +215,7 @@ class Desk:
 
         Raises  BadData, located; the book is then useless and must be loaded anew
         """
-        self.book.answers = {(block, to, data): result for (block, to, data, _), result in answers}
+        self.book.answers = {(block, to, data): result for (block, to, data, *_), result in answers}
         self.book.timestamps = timestamps
         self._before = dict(self.book.listings), dict(self.book.params)
         self.book.prefetch(touched(self.book, facts.changes))
@@ -227,7 +227,7 @@ class Desk:
         rules, watched, stamps = self.protocol.read_rules, self.router.contracts, self.book.timestamps
         found: list[EndOfBlock] = []
         for answer in answers:
-            (block, to, data, _), result = answer
+            (block, to, data, *_), result = answer
             rule = rules.get(data[:10])
             if rule is not None and result is not None and to in watched and block in stamps:
                 found.append((block, rule, (to, data, result)))

@@ -11,7 +11,7 @@ their block is undone, then computed again. See docs/architecture.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from weakref import WeakKeyDictionary
@@ -36,9 +36,9 @@ class Interval:
     seconds: int
     bucket: int
     block_number: int
-    """The last block in it with a log of any protocol that is past it: where metrics across protocols are taken."""
-    deployments: Mapping[int, int]
-    """Deployment key to the last block in it with a log of its protocol: where metrics of one deployment are taken."""
+    """The last block in it with a log of any protocol that is past it: where every metric of the interval is taken."""
+    deployments: tuple[int, ...]
+    """Keys of the lending and perp deployments that had begun by that block and are past the interval, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
         _look_at_sizes(connection, done)
         for follow in BEFORE:
             follow(connection, done)
-        intervals = _due(connection, done, interval)
+        intervals = _due(connection, done, interval, step.first if step.since is None else min(step.first, step.since))
         if intervals:
             _plan(connection, len(intervals))
         for due in intervals:
@@ -157,45 +157,49 @@ def _opened(connection: Connection, chain_id: int, interval: int, block: int) ->
     return int(row[0]) if row else 0
 
 
-def _due(connection: Connection, step: Committed, interval: int) -> list[Interval]:
-    """Return the intervals that end within the step, ascending, with every protocol that is past them.
+def _due(connection: Connection, step: Committed, interval: int, first: int) -> list[Interval]:
+    """Return the intervals that end between block `first` and the step's last, ascending, with all protocols past them.
 
-    Those that were past them before are looked at again: prices of one protocol may value the positions of another.
-    The last block with a log is counted from logs that are there by now however the chain was read: of a contract from
-    the block in which it was found on, and not those of wallets, which may be read long after their interval.
+    Those that were past them before are looked at again: a later block may end the interval now, and prices of one
+    protocol may value the positions of another. So the rows are the same in whatever order protocols got there.
+    Logs count that are there by now however the chain was read: of a contract from the block in which it was found on, and
+    not those of wallets, which may be read long after their interval.
     """
     chain_id = step.chain_id
-    since, until = (_opened(connection, chain_id, interval, block) for block in (step.first - 1, step.last))
+    since, until = (_opened(connection, chain_id, interval, block) for block in (first - 1, step.last))
     if since == until:
         return []
     rows = connection.execute(
         """
-        WITH emitter AS (
-            SELECT c.address, c.protocol, min(c.block_number) AS since
-            FROM contract c JOIN cursor p USING (chain_id, protocol)
-            WHERE c.chain_id = %(chain)s AND p.block_number >= %(last)s AND c.kind <> 'WalletToken'
+        WITH past AS (
+            SELECT p.protocol, (
+                SELECT b.block_timestamp / %(interval)s FROM block b
+                WHERE b.chain_id = p.chain_id AND b.block_number <= p.block_number ORDER BY b.block_number DESC LIMIT 1
+            ) AS n
+            FROM cursor p WHERE p.chain_id = %(chain)s
+        ), emitter AS (
+            SELECT c.address, p.n, min(c.block_number) AS since FROM contract c JOIN past p ON p.protocol = c.protocol
+            WHERE c.chain_id = %(chain)s AND c.kind <> 'WalletToken'
               AND NOT EXISTS (SELECT FROM wallet_state w WHERE w.chain_id = c.chain_id AND w.wallet = c.address)
             GROUP BY 1, 2
+        ), due AS (
+            SELECT b.block_timestamp / %(interval)s AS n, max(b.block_number) AS block_number
+            FROM block b
+            JOIN raw_log l ON l.chain_id = b.chain_id AND l.block_number = b.block_number
+            JOIN emitter e ON e.address = l.address AND e.n > b.block_timestamp / %(interval)s AND e.since <= l.block_number
+            WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
+            GROUP BY 1
         )
-        SELECT b.block_timestamp / %(interval)s AS n, e.protocol, max(b.block_number)
-        FROM block b
-        JOIN raw_log l ON l.chain_id = b.chain_id AND l.block_number = b.block_number
-        JOIN emitter e ON e.address = l.address AND e.since <= l.block_number
-        WHERE b.chain_id = %(chain)s AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
-        GROUP BY 1, 2
+        SELECT i.n, i.block_number, coalesce(array_agg(d.deployment_key ORDER BY d.deployment_key)
+            FILTER (WHERE d.start_block <= i.block_number), '{}')
+        FROM due i
+        LEFT JOIN past p ON p.n > i.n
+        LEFT JOIN deployment d ON d.chain_id = %(chain)s AND d.protocol = p.protocol AND d.kind IN ('lending', 'perp')
+        GROUP BY i.n, i.block_number ORDER BY i.n
         """,
-        {"chain": chain_id, "since": since, "until": until, "interval": interval, "last": step.last},
+        {"chain": chain_id, "since": since, "until": until, "interval": interval},
     ).fetchall()
-    keys: dict[str, list[int]] = {}
-    for key, protocol in connection.execute(
-        "SELECT deployment_key, protocol FROM deployment WHERE chain_id = %s", (chain_id,)
-    ):
-        keys.setdefault(protocol, []).append(key)
-    found: dict[int, dict[int, int]] = {}
-    for number, protocol, block in rows:
-        found.setdefault(number, {}).update((key, block) for key in keys.get(protocol, ()))
     return [
-        Interval(chain_id, interval, (number + 1) * interval, max(blocks.values()), blocks)
-        for number, blocks in sorted(found.items())
-        if blocks
+        Interval(chain_id, interval, (number + 1) * interval, block, tuple(deployments))
+        for number, block, deployments in rows
     ]

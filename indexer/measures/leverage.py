@@ -30,19 +30,19 @@ WHERE chain_id = %(chain)s AND bucket = %(bucket)s AND deployment_key = ANY (%(s
 
 SCOPES: Final[LiteralString] = """
 INSERT INTO leverage_scope_snapshot
-SELECT %(chain)s, j.scope, %(bucket)s, j.level, p.population, p.pair_class, min(j.block_number),
+SELECT %(chain)s, j.scope, %(bucket)s, j.level, p.population, p.pair_class, %(block)s,
     coalesce(sum(j.assets) FILTER (WHERE j.status = ANY (p.inside)), 0),
     coalesce(sum(j.debt) FILTER (WHERE j.status = ANY (p.inside)), 0),
     count(*) FILTER (WHERE j.status = ANY (p.inside)), count(*) FILTER (WHERE j.status = 'zero_equity'),
     count(*) FILTER (WHERE j.status = 'insolvent'), count(*) FILTER (WHERE j.status = 'unpriced'),
     coalesce(sum(j.debt - j.assets) FILTER (WHERE j.status = 'insolvent'), 0)
 FROM (
-    SELECT a.scope, a.block_number, 'account' AS level, a.pair_class, a.status, a.assets_usd AS assets, a.debt_usd AS debt
+    SELECT a.scope, 'account' AS level, a.pair_class, a.status, a.assets_usd AS assets, a.debt_usd AS debt
     FROM interval_account a WHERE a.bucket = %(bucket)s
     UNION ALL
-    SELECT o.scope, o.block_number, 'owner', NULL, account_status(o.assets, o.debt, o.has_debt), o.assets, o.debt
+    SELECT o.scope, 'owner', NULL, account_status(o.assets, o.debt, o.has_debt), o.assets, o.debt
     FROM (
-        SELECT a.scope, a.owner, min(a.block_number) AS block_number, bool_or(a.has_debt) AS has_debt,
+        SELECT a.scope, a.owner, bool_or(a.has_debt) AS has_debt,
             CASE WHEN count(*) = count(a.assets_usd) THEN sum(a.assets_usd) END AS assets,
             CASE WHEN count(*) = count(a.debt_usd) THEN sum(a.debt_usd) END AS debt
         FROM interval_account a WHERE a.bucket = %(bucket)s GROUP BY a.scope, a.owner
@@ -57,11 +57,10 @@ GROUP BY j.scope, j.level, p.population, p.pair_class
 
 DISTRIBUTION: Final[LiteralString] = """
 INSERT INTO leverage_distribution_snapshot
-SELECT %(chain)s, g.scope, %(bucket)s, g.weight, g.block_number, (g.d).n, (g.d).p10, (g.d).p50, (g.d).p90, (g.d).p99,
+SELECT %(chain)s, g.scope, %(bucket)s, g.weight, %(block)s, (g.d).n, (g.d).p10, (g.d).p50, (g.d).p90, (g.d).p99,
     (g.d).share_ge_1_5, (g.d).share_ge_2, (g.d).share_ge_3, (g.d).share_ge_5, (g.d).share_ge_10, (g.d).share_ge_20, (g.d).bins
 FROM (
-    SELECT a.scope, v.weight, min(a.block_number) AS block_number,
-        distribution_of(array_agg(a.leverage), array_agg(v.amount)) AS d
+    SELECT a.scope, v.weight, distribution_of(array_agg(a.leverage), array_agg(v.amount)) AS d
     FROM interval_account a
     CROSS JOIN LATERAL (VALUES ('debt', a.debt_usd), ('equity', a.assets_usd - a.debt_usd), ('count', 1)) v (weight, amount)
     WHERE a.bucket = %(bucket)s AND a.status = 'ok' AND a.leverage IS NOT NULL
@@ -72,7 +71,7 @@ FROM (
 
 BAD_DEBT: Final[LiteralString] = """
 INSERT INTO bad_debt_snapshot
-SELECT %(chain)s, a.scope, %(bucket)s, min(a.block_number),
+SELECT %(chain)s, a.scope, %(bucket)s, %(block)s,
     coalesce(sum(a.debt_usd - a.assets_usd) FILTER (WHERE a.status = 'insolvent'), 0),
     coalesce(sum(a.debt_usd) FILTER (WHERE a.status IN ('ok', 'zero_equity') AND a.assets_usd - a.debt_usd < %(cost)s), 0),
     %(cost)s,
@@ -101,13 +100,13 @@ GROUP BY a.scope
 
 LOCKED: Final[LiteralString] = """
 INSERT INTO tvl_snapshot
-SELECT %(chain)s, h.scope, %(bucket)s, min(h.block_number),
+SELECT %(chain)s, h.scope, %(bucket)s, %(block)s,
     coalesce(sum(greatest(h.supplied - h.lent, 0)) FILTER (WHERE h.is_priced AND h.kind = 'plain'), 0),
     coalesce(sum(greatest(h.supplied - h.lent, 0)) FILTER (WHERE h.is_priced AND h.kind NOT IN ('plain', 'unclassified')), 0),
     coalesce(sum(greatest(h.supplied - h.lent, 0)) FILTER (WHERE h.is_priced AND h.kind = 'unclassified'), 0),
     coalesce(sum(h.lent) FILTER (WHERE h.is_priced), 0), count(*) FILTER (WHERE NOT h.is_priced)
 FROM (
-    SELECT b.scope, b.deployment_key, min(b.block_number) AS block_number, coalesce(t.kind, 'unclassified') AS kind,
+    SELECT b.scope, b.deployment_key, coalesce(t.kind, 'unclassified') AS kind,
         coalesce(sum(b.usd) FILTER (WHERE b.side <> 'debt'), 0) AS supplied,
         coalesce(sum(b.usd) FILTER (WHERE b.side = 'debt' AND NOT b.is_minted), 0) AS lent,
         count(*) FILTER (WHERE NOT b.is_minted) = count(b.usd) FILTER (WHERE NOT b.is_minted) AS is_priced
@@ -121,29 +120,28 @@ GROUP BY h.scope
 
 REVENUE: Final[LiteralString] = """
 INSERT INTO liquidator_revenue
-SELECT e.chain_id, %(bucket)s, e.deployment_key, unhex(e.liquidator), d.block_number, count(*) FILTER (WHERE e.transaction_type = 'liquidation'),
+SELECT e.chain_id, %(bucket)s, e.deployment_key, unhex(e.liquidator), %(block)s, count(*) FILTER (WHERE e.transaction_type = 'liquidation'),
     CASE WHEN count(*) = count(e.usd_amount)
          THEN sum(CASE e.transaction_type WHEN 'seize' THEN e.usd_amount ELSE -e.usd_amount END) END
-FROM unnest(%(deployments)s::bigint[], %(blocks)s::bigint[], %(starts)s::bigint[]) d (deployment_key, block_number, flows_from)
+FROM unnest(%(deployments)s::bigint[], %(starts)s::bigint[]) d (deployment_key, flows_from)
 JOIN lending_events e ON e.chain_id = %(chain)s AND e.deployment_key = d.deployment_key
-    AND e.block_number > d.flows_from AND e.block_number <= d.block_number
+    AND e.block_number > d.flows_from AND e.block_number <= %(block)s
 WHERE e.transaction_type IN ('liquidation', 'seize') AND e.liquidator IS NOT NULL
-GROUP BY e.chain_id, e.deployment_key, e.liquidator, d.block_number
+GROUP BY e.chain_id, e.deployment_key, e.liquidator
 """
 
 CONCENTRATION: Final[LiteralString] = """
 INSERT INTO concentration_snapshot
-SELECT %(chain)s, g.scope, %(bucket)s, g.kind, g.block_number, (g.c).n, (g.c).total_usd, (g.c).hhi, (g.c).effective_n,
+SELECT %(chain)s, g.scope, %(bucket)s, g.kind, %(block)s, (g.c).n, (g.c).total_usd, (g.c).hhi, (g.c).effective_n,
     (g.c).gini, (g.c).top_1_share, (g.c).top_10_share, g.n_unpriced,
     (l.c).asset, (l.c).price_usd, ratio((l.c).debt_usd, (g.c).total_usd)
 FROM (
-    SELECT o.scope, o.kind, min(o.block_number) AS block_number, concentration_of(array_agg(o.amount)) AS c,
+    SELECT o.scope, o.kind, concentration_of(array_agg(o.amount)) AS c,
         count(*) FILTER (WHERE o.amount IS NULL) AS n_unpriced
     FROM (
-        SELECT a.scope, v.kind, v.amount, a.block_number
+        SELECT a.scope, v.kind, v.amount
         FROM (
-            SELECT a.scope, a.owner, min(a.block_number) AS block_number,
-                CASE WHEN count(*) = count(a.debt_usd) THEN sum(a.debt_usd) END AS debt,
+            SELECT a.scope, a.owner, CASE WHEN count(*) = count(a.debt_usd) THEN sum(a.debt_usd) END AS debt,
                 CASE WHEN count(*) = count(a.collateral_usd) THEN sum(a.collateral_usd) END AS collateral,
                 CASE WHEN count(*) = count(a.assets_usd) AND count(*) = count(a.debt_usd)
                      THEN sum(a.assets_usd - a.debt_usd) END AS equity
@@ -151,15 +149,14 @@ FROM (
         ) a
         CROSS JOIN LATERAL (VALUES ('debt', a.debt), ('collateral', a.collateral), ('equity', a.equity)) v (kind, amount)
         UNION ALL
-        SELECT b.scope, 'lender_supply', CASE WHEN count(*) = count(b.usd) THEN sum(b.usd) END, min(b.block_number)
+        SELECT b.scope, 'lender_supply', CASE WHEN count(*) = count(b.usd) THEN sum(b.usd) END
         FROM interval_balance b WHERE b.bucket = %(bucket)s AND b.side = 'supply' GROUP BY b.scope, b.owner
         UNION ALL
-        SELECT k.scope, 'liquidator_revenue', CASE WHEN count(*) = count(r.revenue_usd) THEN sum(r.revenue_usd) END,
-            max(w.block_number)
-        FROM unnest(%(scopes)s::bigint[], %(scope_blocks)s::bigint[]) w (scope, block_number)
-        JOIN liquidator_revenue r ON r.chain_id = %(chain)s AND r.bucket > %(bucket)s - %(revenue)s AND r.bucket <= %(bucket)s
+        SELECT k.scope, 'liquidator_revenue', CASE WHEN count(*) = count(r.revenue_usd) THEN sum(r.revenue_usd) END
+        FROM liquidator_revenue r
         CROSS JOIN LATERAL (VALUES (r.deployment_key), (0::bigint)) k (scope)
-        WHERE k.scope = w.scope
+        WHERE r.chain_id = %(chain)s AND r.bucket > %(bucket)s - %(revenue)s AND r.bucket <= %(bucket)s
+          AND k.scope = ANY (%(scopes)s)
         GROUP BY k.scope, r.liquidator
     ) o
     GROUP BY o.scope, o.kind OFFSET 0
@@ -174,13 +171,9 @@ WHERE (g.c).n > 0
 
 def at_interval(connection: Connection, interval: Interval) -> None:
     """Write the history that is a sum over accounts or balances, from the tables of `accounts`."""
-    scopes = {0: interval.block_number, **interval.deployments}
     renew(connection, "leverage_scope_snapshot", SCOPES, interval)
     renew(connection, "protocol_leverage_snapshot", PROTOCOL, interval)
     renew(connection, "leverage_distribution_snapshot", DISTRIBUTION, interval)
     renew(connection, "bad_debt_snapshot", BAD_DEBT, interval, cost=LIQUIDATION_COST_USD)
     renew(connection, "tvl_snapshot", LOCKED, interval)
-    renew(
-        connection, "concentration_snapshot", CONCENTRATION, interval,
-        scope_blocks=list(scopes.values()), revenue=REVENUE_DAYS * 86_400,
-    )  # fmt: skip
+    renew(connection, "concentration_snapshot", CONCENTRATION, interval, revenue=REVENUE_DAYS * 86_400)

@@ -198,17 +198,19 @@ def _tag_rows(chain_id: int, owner: bytes, books: _Owner) -> list[tuple[Any, ...
 
 
 def at_interval(connection: Connection, interval: Interval) -> None:
-    """Write `dfc_snapshot` of every deployment that is past the interval, each at its own last block."""
-    for deployment, block in interval.deployments.items():
-        connection.execute(
-            """
-            INSERT INTO dfc_snapshot
-            SELECT f.chain_id, f.deployment_key, f.rule, %(bucket)s, f.block_number, f.tagged_usd, f.collateral_usd,
-                   f.coverage_start_block
-            FROM dfc_at(%(chain)s, %(block)s) f WHERE f.deployment_key = %(deployment)s
-            ON CONFLICT (chain_id, deployment_key, rule, bucket) DO UPDATE SET block_number = excluded.block_number,
-                tagged_usd = excluded.tagged_usd, collateral_usd = excluded.collateral_usd,
-                coverage_start_block = excluded.coverage_start_block
-            """,
-            {"chain": interval.chain_id, "block": block, "bucket": interval.bucket, "deployment": deployment},
-        )
+    """Write `dfc_snapshot` of every deployment that is past the interval."""
+    connection.execute(
+        """
+        INSERT INTO dfc_snapshot
+        SELECT f.chain_id, f.deployment_key, f.rule, %(bucket)s, f.block_number, f.tagged_usd, f.collateral_usd,
+               f.coverage_start_block
+        FROM dfc_at(%(chain)s, %(block)s) f WHERE f.deployment_key = ANY (%(deployments)s)
+        ON CONFLICT (chain_id, deployment_key, rule, bucket) DO UPDATE SET block_number = excluded.block_number,
+            tagged_usd = excluded.tagged_usd, collateral_usd = excluded.collateral_usd,
+            coverage_start_block = excluded.coverage_start_block
+        """,
+        {
+            "chain": interval.chain_id, "block": interval.block_number, "bucket": interval.bucket,
+            "deployments": list(interval.deployments),
+        },
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import psycopg
 
-from indexer.measures.accounts import accountings_of, by_block, renew
+from indexer.measures.accounts import accountings_of, renew
 from indexer.measures.leverage import REVENUE
 
 if TYPE_CHECKING:
@@ -51,19 +51,12 @@ WHERE NOT is_internal_book(b.accounting)
 
 
 def at_interval(connection: Connection, interval: Interval) -> None:
-    """Write `market_snapshot` and `liquidator_revenue` of every deployment that is past the interval, at its own last block."""
-    at = {"chain": interval.chain_id, "bucket": interval.bucket}
-    starts = dict(
-        connection.execute(STARTS, {**at, "deployments": list(interval.deployments)}, prepare=True).fetchall()
-    )
+    """Write `market_snapshot` and `liquidator_revenue` of every deployment that is past the interval."""
+    at = {"chain": interval.chain_id, "bucket": interval.bucket, "deployments": list(interval.deployments)}
+    starts = dict(connection.execute(STARTS, at, prepare=True).fetchall())
+    since = [starts[key] for key in interval.deployments]
     renew(connection, "market_snapshot", None, interval)
-    for block, deployments in by_block(interval).items():
-        since = [starts[key] for key in deployments]
-        own = {**at, "block": block, "deployments": deployments, "starts": since, "first": min(since)}
-        for accounting in accountings_of(connection, interval.chain_id, deployments):
-            connection.execute(MARKETS, {**own, "accounting": accounting}, prepare=True)
-    keys = list(interval.deployments)
-    renew(
-        connection, "liquidator_revenue", REVENUE, interval,
-        deployments=keys, blocks=[interval.deployments[key] for key in keys], starts=[starts[key] for key in keys],
-    )  # fmt: skip
+    bound = {**at, "block": interval.block_number, "starts": since, "first": min(since, default=-1)}
+    for accounting in accountings_of(connection, interval):
+        connection.execute(MARKETS, {**bound, "accounting": accounting}, prepare=True)
+    renew(connection, "liquidator_revenue", REVENUE, interval, deployments=list(interval.deployments), starts=since)

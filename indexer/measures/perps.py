@@ -19,19 +19,14 @@ NEW = ", ".join(f"{name} = excluded.{name}" for name in ("block_number", "deploy
 
 
 def at_interval(connection: Connection, interval: Interval) -> None:
-    """Write `perp_market_snapshot` of every perp deployment that is past the interval, each at its own last block."""
-    perps = connection.execute(
-        "SELECT deployment_key FROM deployment WHERE chain_id = %s AND kind = 'perp' AND deployment_key = ANY(%s)",
-        (interval.chain_id, list(interval.deployments)),
-    )
-    by_block: dict[int, list[int]] = {}
-    for (deployment,) in perps.fetchall():
-        by_block.setdefault(interval.deployments[deployment], []).append(deployment)
-    for block, deployments in by_block.items():
-        connection.execute(
-            f"INSERT INTO perp_market_snapshot (chain_id, market_key, bucket, block_number, deployment_key, {COLUMNS}) "
-            f"SELECT chain_id, market_key, %(bucket)s, as_of_block, deployment_key, {COLUMNS} "
-            "FROM perp_markets_at(%(chain)s, %(block)s) WHERE deployment_key = ANY(%(deployments)s) "
-            f"ON CONFLICT (chain_id, market_key, bucket) DO UPDATE SET {NEW}".encode(),
-            {"chain": interval.chain_id, "block": block, "bucket": interval.bucket, "deployments": deployments},
-        )
+    """Write `perp_market_snapshot` of every perp deployment that is past the interval."""
+    connection.execute(
+        f"INSERT INTO perp_market_snapshot (chain_id, market_key, bucket, block_number, deployment_key, {COLUMNS}) "
+        f"SELECT chain_id, market_key, %(bucket)s, as_of_block, deployment_key, {COLUMNS} "
+        "FROM perp_markets_at(%(chain)s, %(block)s) WHERE deployment_key = ANY(%(deployments)s) "
+        f"ON CONFLICT (chain_id, market_key, bucket) DO UPDATE SET {NEW}".encode(),
+        {
+            "chain": interval.chain_id, "block": interval.block_number, "bucket": interval.bucket,
+            "deployments": list(interval.deployments),
+        },
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
@@ -22,7 +22,7 @@ WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open 
 
 LEGS: Final[LiteralString] = """
 SELECT l.deployment_key, coalesce(l.market_key, 0), unhex(l.account), l.protocol, l.side, l.asset, l.units, l.price_usd, l.counts,
-       l.liquidation_threshold, l.liquidation_bonus, l.leg_market_key
+       l.liquidation_threshold, l.liquidation_bonus, l.leg_market_key, l.decides_raw
 FROM risk_legs_at(%(chain)s, %(block)s, %(accounts)s::bytea[]) l
 WHERE l.deployment_key = ANY(%(keys)s)
 """
@@ -97,6 +97,7 @@ class Leg(NamedTuple):
     threshold: Decimal | None
     bonus: Decimal | None
     market: int
+    decides_raw: Decimal | None
 
 
 def fill(connection: Connection, chain: int, block: int, keys: list[int]) -> None:
@@ -144,7 +145,7 @@ def of_account(legs: list[Leg], markets: dict[int, Market], factor: Decimal | No
         tuple(Debt(_name(*key), _number(leg.units), _number(leg.price_usd)) for key, leg in debts.items()),
         tuple(
             Collateral(
-                _name(*key), _number(leg.units), _number(leg.price_usd), leg.threshold or Decimal(0),
+                _name(*key), _number(leg.units), _price(leg, debts.values(), markets), leg.threshold or Decimal(0),
                 _bonus(leg, markets[leg.market], debts.values(), markets, factor),
             )
             for key, leg in backing.items()
@@ -168,7 +169,7 @@ def of_account(legs: list[Leg], markets: dict[int, Market], factor: Decimal | No
     ]
     return (
         debt.asset, collateral.asset,
-        None if owed is None else liquidation.base_units(best.repay, owed),
+        None if owed is None else _repay_raw(best, debt, collateral, owed, taken),
         None if taken is None else liquidation.base_units(best.seize, taken),
         round(best.repay_usd, 18), round(best.profit_usd, 18),
         None if best.health_factor_after is None else round(best.health_factor_after, 18),
@@ -210,6 +211,33 @@ def _bonus(leg: Leg, market: Market, debts: Iterable[Leg], markets: dict[int, Ma
         known = [discount for discount in discounts if discount is not None]
         return liquidation.euler_bonus(factor, known[0].scaleb(-4)) if known else Decimal(0)
     return leg.bonus or Decimal(0)
+
+
+CAPS: Final = ("aave_v2", "aave_v3", "spark")
+"""Protocols whose contract takes no more than the collateral is worth when it is told to repay more."""
+
+
+def _repay_raw(best: Liquidation, debt: Leg, collateral: Leg, owed: int, taken: int | None) -> int:
+    """What to repay in base units: rounded down, but where all collateral goes and the contract caps, a hair above.
+
+    Aave 3.3 and later refuse a liquidation that leaves dust, and one base unit too little leaves some.
+    """
+    if debt.protocol not in CAPS or taken is None or best.seize < _number(collateral.units):
+        return liquidation.base_units(best.repay, owed)
+    hair = 3 * best.repay / best.seize * Decimal(1).scaleb(-taken)  # three base units of collateral
+    return min(liquidation.base_units(best.repay + hair, owed) + 1, liquidation.base_units(_number(debt.units), owed))
+
+
+def _price(leg: Leg, debts: Iterable[Leg], markets: dict[int, Market]) -> Decimal:
+    """USD of one unit of collateral; Morpho seizes by its market's own oracle, which need not agree with the books' price."""
+    books = _number(leg.price_usd)
+    debt = next(iter(debts), None)
+    decimals = None if debt is None else markets[debt.market].decimals
+    if leg.protocol != "morpho_blue" or debt is None or not leg.decides_raw or not leg.threshold or decimals is None:
+        return books
+    with localcontext(prec=30):  # short enough that amount * price / price is the amount again
+        worth = (leg.decides_raw / leg.threshold).scaleb(-decimals)  # in the loan token
+        return worth * _number(debt.price_usd) / _number(leg.units)
 
 
 def _name(asset: str, market: int) -> str:

@@ -1,7 +1,7 @@
 """M4 and M5 over time: how fast debt grew over windows of 1, 7 and 30 days, why, and whether exponentially.
 
 A window of w seconds ends with an interval. It begins at the last snapshot at or before w earlier; a deployment without
-one owed nothing yet. The chain is the sum of its deployments, each at its own last snapshot.
+one owed nothing yet. The chain is the sum of its deployments.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def at_interval(connection: Connection, interval: Interval) -> None:
         "chain": interval.chain_id,
         "bucket": bucket,
         "times": times,
-        "scopes": list(scopes),
+        "scopes": scopes,
         "windows": list(WINDOWS),
     }
     stands: dict[int, dict[int, Stand]] = defaultdict(dict)
@@ -157,13 +157,13 @@ def at_interval(connection: Connection, interval: Interval) -> None:
     earlier = {(s, w): change for s, w, change in connection.execute(EARLIER, bound, prepare=True)}
     renew(connection, "leverage_velocity_snapshot", None, interval)
     rows = []
-    for scope, block in scopes.items():
+    for scope in scopes:
         points = {at: _of(scope, found) for at, found in stands.items()}
         for window in WINDOWS:
             before, now = points.get(bucket - window, {}), points.get(bucket, {})
             found = decompose(_moves(before, now, flows[window]))
             rows.append((
-                interval.chain_id, scope, bucket, window, block, _last_block(before), *_effects(found),
+                interval.chain_id, scope, bucket, window, interval.block_number, _last_block(before), *_effects(found),
                 *_growths(before, now, flows[window], window),
                 _number(ratio_velocity(leverage.get((scope, bucket - window)), leverage.get((scope, bucket)), window)),
                 _acceleration(found, earlier.get((scope, window)), window),

@@ -18,6 +18,7 @@ from indexer.store import (
     schema_links,
     schema_loops,
     schema_perps,
+    schema_quality,
     schema_risk,
     schema_stream,
 )
@@ -334,7 +335,7 @@ protocol_leverage_snapshot = Table(
     col("deployment_key", Key, "deployment", key=True),
     col("population", Text, "borrowers (D > 0 and E > 0) | all", key=True),
     col("bucket", BigInteger, "end of the interval, unix seconds", key=True),
-    block_number("block at whose end it holds: the last one with a log of the protocol in the interval"),
+    block_number("block at whose end it holds: the last one with a log of any protocol in the interval"),
     col("assets_usd", Usd, "sum of assets, USD"),
     col("debt_usd", Usd, "sum of debts, USD"),
     col("n_ok", BigInteger, "accounts with D > 0 and E > 0 (population all: with any equity)"),
@@ -359,7 +360,7 @@ BY_BLOCK = (
 )  # fmt: skip
 """Tables whose rows above a block are deleted when that block is undone. `position` is re-read from position_change."""
 
-OPERATION = (reorg, *schema_stream.OPERATION, *schema_risk.AT_HEAD)
+OPERATION = (reorg, *schema_quality.OPERATION, *schema_stream.OPERATION, *schema_risk.AT_HEAD)
 """What happened to this process, who may ask, and what it keeps of the heads it saw: not part of the state that a branch
 determines. Risk at the head has tests of its own (tests/measures/test_risk_head.py)."""
 

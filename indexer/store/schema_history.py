@@ -2,7 +2,7 @@
 
 Scope    deployment_key, and 0 for the whole chain
 Keys     `bucket` is the interval's end; `block_number` the block at whose end the row holds: the last one in the interval
-         with a log of the deployment's protocol, or for the chain of any protocol
+         with a log of any protocol, of deployments and the chain alike: rows of an interval can be added and compared
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def bucket() -> Column[Any]:
 
 def block() -> Column[Any]:
     """Return the column that says its block."""
-    return block_number("block at whose end it holds: the last one with a log of the scope in the interval")
+    return block_number("block at whose end it holds: the last one with a log of any protocol in the interval")
 
 
 leverage_scope_snapshot = Table(

@@ -96,7 +96,7 @@ dfc_snapshot: Table = Table(
     col("deployment_key", Key, "deployment", key=True),
     col("rule", Text, "free_first (low) | pro_rata (mid) | debt_first (high)", key=True),
     col("bucket", BigInteger, "end of the interval, unix seconds", key=True),
-    block_number("block at whose end it holds: the last one with a log of the protocol in the interval"),
+    block_number("block at whose end it holds: the last one with a log of any protocol in the interval"),
     col("tagged_usd", Usd, "debt-financed collateral, USD; NULL where the rule has no answer for some account", null=True),
     col("collateral_usd", Usd, "collateral of every account, USD"),
     col("coverage_start_block", BigInteger, "first block indexed: what was borrowed before is not tagged"),

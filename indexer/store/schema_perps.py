@@ -54,7 +54,7 @@ perp_market_snapshot = Table(
     chain_id(),
     col("market_key", Key, "market", key=True),
     col("bucket", BigInteger, "end of the interval, unix seconds", key=True),
-    block_number("block at whose end it holds: the last one with a log of the protocol in the interval"),
+    block_number("block at whose end it holds: the last one with a log of any protocol in the interval"),
     col("deployment_key", Key, "deployment"),
     col("oi_convention", Text, "matched | pool | one_sided"),
     col("long_base", Exact, "open interest of longs, whole base units", null=True),

@@ -6,7 +6,7 @@ Rule     a protocol's SQL defines `<accounting>_quote(market_state, time[, block
          dispatch on `market.accounting` are generated from what is found, so a new protocol edits nothing here; so are
          those that ask `<slug>_owner` and `<slug>_owned`, of a protocol that knows who is behind an account, and
          `<accounting>_levels`, what can lower health factors while nobody touches an account,
-         `<accounting>_interest`, `<slug>_perps` and `<slug>_liquidations` of a perp venue (`store/sql/25_perps.sql`)
+         `<accounting>_interest`, `<slug>_perps`, `<slug>_liquidations` and `<slug>_fill` of a perp venue (`store/sql/25_perps.sql`)
          `is_internal_book`, of accountings that have a function `<accounting>_internal()`
 """
 
@@ -109,6 +109,8 @@ def dispatch(accountings: str) -> str:
     perps = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_perps\(", accountings, re.MULTILINE)))
     perp_markets = " UNION ALL ".join(f"SELECT * FROM {name}_perps(p_chain, p_block)" for name in perps)
     liquidations = " UNION ALL ".join(f"SELECT * FROM {name}_liquidations(p_chain, p_first, p_last)" for name in perps)
+    filled = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_fill\(", accountings, re.MULTILINE)))
+    fill = " ".join(f"WHEN '{name}' THEN {name}_fill(a, m)" for name in filled)
     internal = sorted(set(re.findall(r"^CREATE FUNCTION (\w+)_internal\(", accountings, re.MULTILINE)))
     rows = [f"SELECT * FROM {name}_health(p_chain, p_block{{account}})" for name in healths]
     union = "\n    UNION ALL ".join(rows)
@@ -161,6 +163,10 @@ CREATE FUNCTION perp_liquidations(p_chain bigint, p_first bigint, p_last bigint)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     {liquidations or "SELECT (NULL::perp_liquidation_row).* WHERE false"}
 $$;
+
+-- An action of a perp venue in people's units; NULL where the venue's units are not known.
+CREATE FUNCTION perp_fill_of(protocol text, a perp_action, m market) RETURNS perp_fill
+LANGUAGE sql STABLE PARALLEL SAFE RETURN {f"CASE protocol {fill} END" if filled else "NULL::perp_fill"};
 
 CREATE FUNCTION account_health(p_chain bigint, p_block bigint) RETURNS SETOF account_health_row
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

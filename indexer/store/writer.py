@@ -52,6 +52,8 @@ class StepRows:
     fresh: bool = True
     first: int | None = None
     """The step's first block, for metric history."""
+    since: int | None = None
+    """The earliest block of which it says something new where that is below `first`: owners of wallets met late."""
     final: int | None = None
     """The step's last block where the step is final as it is; else `Finalized` says so, after a second look."""
 

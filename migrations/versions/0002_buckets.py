@@ -18,7 +18,7 @@ depends_on = None
 
 TABLE = "protocol_leverage_snapshot"
 BLOCK = "block at whose end it holds: the last one of a snapshot interval"
-BLOCK_NOW = "block at whose end it holds: the last one with a log of the protocol in the interval"
+BLOCK_NOW = "block at whose end it holds: the last one with a log of any protocol in the interval"
 
 
 def upgrade() -> None:

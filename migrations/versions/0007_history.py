@@ -55,7 +55,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column("assets_usd", USD, nullable=False, comment="sum of assets, USD"),
         sa.Column("debt_usd", USD, nullable=False, comment="sum of debts, USD"),
@@ -85,7 +85,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column("n", sa.BigInteger(), nullable=False, comment="borrowers with equity and prices"),
         sa.Column(
@@ -139,7 +139,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column(
             "flows_from_block",
@@ -201,7 +201,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column(
             "from_block",
@@ -273,7 +273,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column("n", sa.BigInteger(), nullable=False, comment="owners with more than nothing"),
         sa.Column("total_usd", EXACT, nullable=False, comment="their sum, USD"),
@@ -309,7 +309,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column("n", sa.BigInteger(), nullable=False, comment="liquidations in the interval"),
         sa.Column(
@@ -330,7 +330,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column("plain_usd", USD, nullable=False, comment="plain tokens held, USD: tvr"),
         sa.Column(
@@ -351,7 +351,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the scope in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column("latent_usd", USD, nullable=False, comment="sum of max(0, D - A), USD"),
         sa.Column(

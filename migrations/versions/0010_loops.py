@@ -194,7 +194,7 @@ def upgrade() -> None:
             "block_number",
             sa.BigInteger(),
             nullable=False,
-            comment="block at whose end it holds: the last one with a log of the protocol in the interval",
+            comment="block at whose end it holds: the last one with a log of any protocol in the interval",
         ),
         sa.Column(
             "tagged_usd",

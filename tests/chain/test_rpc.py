@@ -90,6 +90,45 @@ def test_the_questions() -> None:
         assert len(fake.requests) == before + 200
 
 
+def test_a_read_is_pinned_to_the_block_of_its_hash() -> None:
+    """Also when that block is not canonical any more. Two nodes of one chain, one of which knows numbers only."""
+    made, told = chain(20), lambda to, data, block: "0x" + block.hash[2:]
+    old = made.blocks[15]
+    made.reorg(6, [[] for _ in range(7)])
+    new = made.blocks[15]
+    reads = [
+        Read(15, "0xaa", "0x01", "", old.hash),
+        Read(15, "0xaa", "0x02", "", new.hash),
+        Read(15, "0xaa", "0x03", ""),
+    ]
+    with FakeNode(made, eth_call=told) as fake, FakeNode(made, eth_call=told, call_by_hash=False) as plain:
+        assert [found.result for found in RpcNode(fake.url).call(reads)] == [old.hash, new.hash, new.hash]
+        with pytest.raises(BlockNotYetKnown):
+            RpcNode(fake.url).call([Read(15, "0xaa", "0x01", "", "0x" + "77" * 32)])
+        node = RpcNode(plain.url)
+        for asked in (6, 9):  # refused once and asked again by number; from then on by number at once
+            assert [found.result for found in node.call(reads)] == [new.hash] * 3
+            assert plain.asked("eth_call") == asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id":null,"error":{"code":-32602,"message":"invalid params"}}',
+        b'[{"id":1,"error":{"code":-32602,"message":"Invalid params: invalid type: map, expected a string"}}]',
+    ],
+)
+def test_one_refusal_is_not_taken_for_what_a_node_can_do(body: bytes) -> None:
+    """A node that refuses the call by number too has other troubles: it is asked by hash again."""
+    with scripted(answer(200, body)) as (url, seen):
+        node = RpcNode(url)
+        for _ in range(2):
+            with pytest.raises(NodeUnavailable):
+                node.call([Read(1, "0xaa", "0x01", "", "0x" + "11" * 32)])
+        places = [call["params"][1] for _, batch in seen for call in batch]
+        assert places == [{"blockHash": "0x" + "11" * 32}, "0x1"] * 2
+
+
 def test_many_addresses_are_asked_in_parts_and_very_many_not_at_all() -> None:
     made = chain(40)
     many = frozenset({TOKEN, POOL} | {f"0x{n:040x}" for n in range(2_500)})

@@ -35,7 +35,7 @@ class FakeNode:
     The chain may be changed while the node runs (several nodes may share it); do so under ``lock`` when requests
     are in flight. ``head`` hides blocks above it. ``requests`` lists every JSON-RPC call as (method, params),
     ``injected`` every fault that happened. ``finality_depth`` in blocks; ``block_timestamp`` off strips
-    ``blockTimestamp`` from logs, as older nodes do. The node ends by itself after ``lifetime_seconds``.
+    ``blockTimestamp`` from logs, as older nodes do; ``call_by_hash`` off refuses EIP-1898 in ``eth_call``. The node ends by itself after ``lifetime_seconds``.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class FakeNode:
         finality_depth: int = 64,
         block_timestamp: bool = True,
         head: int | None = None,
+        call_by_hash: bool = True,
         lifetime_seconds: float = 120.0,
     ) -> None:
         self.chain, self.faults = chain, faults or Faults()
         self.eth_call: CallAnswers = eth_call if eth_call is not None else {}
         self.finality_depth, self.block_timestamp = finality_depth, block_timestamp
         self.head = head
+        self.call_by_hash = call_by_hash
         self.lifetime_seconds = lifetime_seconds
         self.requests: list[tuple[str, list[Any]]] = []
         self.injected: list[Injected] = []
@@ -264,6 +266,8 @@ class FakeNode:
         return [log for block in blocks for log in block.logs if wanted.matches(log)]
 
     def _do_eth_call(self, call: dict[str, Any], block: Any = "latest", *_: Any) -> str:
+        if isinstance(block, dict) and not self.call_by_hash:
+            raise RpcError(-32602, "invalid argument 1: json: cannot unmarshal object into Go value of type string")
         if isinstance(block, dict):
             at = self.chain.by_hash(block["blockHash"]) if "blockHash" in block else self._at(block["blockNumber"])
         else:

@@ -204,6 +204,48 @@ def test_rebuilt_after_a_reorg(database: Database) -> None:
         assert {name: rows for name, rows in after.items() if rows != before[name]} == {}, first
 
 
+class Flipping(FakeNode):
+    """A node that goes to another branch for each view call at new blocks, and is back before the next question."""
+
+    other: list[FakeBlock] | None = None
+    flips = 0
+
+    def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            if self.other is None or call["method"] != "eth_call":
+                return super().answer(call)
+            self.flips += 1
+            here, self.chain.blocks = self.chain.blocks, self.other
+            self.chain.orphans = here
+            try:
+                return super().answer(call)
+            finally:
+                self.chain.blocks, self.chain.orphans = here, []
+
+
+def test_another_branch_between_the_logs_and_the_reads(database: Database) -> None:
+    """Logs of A, reads while the node stands on B, and A again when it is asked whether the block still stands.
+
+    Prices of the story depend on their block's hash: one of B among the rows of A would show.
+    """
+    story = Story(HEAD)
+    with Flipping(story, eth_call=answer, lifetime_seconds=120.0) as node:
+        with Following(settings(node), database()) as indexer:
+            indexer.reach(story)
+            other = Story(HEAD)
+            other.replace(2, 6, nothing)
+
+            def flip() -> None:
+                story.go_on(HEAD + 3)
+                node.other = other.blocks
+
+            changed(story, node, flip)
+            indexer.reach(story)
+            assert node.flips > 0
+        node.other = None
+        assert_equal(indexer.url, fresh(node, database))
+
+
 def test_a_block_that_is_gone_when_its_prices_are_read(database: Database) -> None:
     """The reads of a block come after its logs; a node that has dropped the block meanwhile is no reason to end."""
     story, gone = Story(HEAD), [12]

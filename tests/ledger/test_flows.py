@@ -52,10 +52,9 @@ def test_debt_tokens_and_native_coins_do_not_move_between_wallets() -> None:
     assert watched_tokens(rows) == {TOKEN: 3}
 
 
-def test_every_transfer_of_the_demo_chain_is_kept_as_the_node_told_it(migrated_database: Callable[[], str]) -> None:
+def test_every_transfer_of_the_demo_chain_is_kept_as_the_node_told_it(indexed_database: Callable[[Path], str]) -> None:
     """Counted from the recording's own lines, of each token from the block in which a market first named it."""
-    url = migrated_database()
-    follow_chain(settings_of(DEMO), url, to="latest", replay=DEMO)
+    url = indexed_database(DEMO)
     with psycopg.connect(url) as connection:
         since = dict(
             connection.execute(
@@ -82,13 +81,13 @@ def lines(folder: Path) -> list[list[dict[str, str]]]:
 def test_the_setting_decides_and_a_begun_protocol_keeps_its_choice(migrated_database: Callable[[], str]) -> None:
     url, chain = migrated_database(), settings_of(DEMO)
     without = chain.model_copy(update={"wallet_flows": False})
-    follow_chain(without, url, to=500, replay=DEMO)
-    follow_chain(chain.model_copy(update={"wallet_flows": True}), url, to=600, replay=DEMO)
+    follow_chain(without, url, to=150, replay=DEMO)
+    follow_chain(chain.model_copy(update={"wallet_flows": True}), url, to=200, replay=DEMO)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM token_transfer").fetchone() == (0,)
-    follow_chain(chain, url, to=600, replay=DEMO, reindex=["aave_v3", "morpho_blue"])
+    follow_chain(chain, url, to=200, replay=DEMO, reindex=[one.protocol for one in chain.deployment])
     with psycopg.connect(url) as connection:
         found = connection.execute(
-            "SELECT min(block_number) < 500, max(block_number) <= 600 FROM token_transfer"
+            "SELECT min(block_number) < 150, max(block_number) <= 200 FROM token_transfer"
         ).fetchone()
     assert found == (True, True)

@@ -23,7 +23,6 @@ from indexer.config import ChainSettings, DeploymentSettings
 from indexer.protocols.perp_v2 import PROTOCOL
 from indexer.run import follow_chain
 from tests.replay.answers import answers_of, meta_of
-from tests.replay.test_recordings import settings_of
 
 PERP = Path(__file__).resolve().parents[1] / "protocols" / "perp_v2" / "recording"
 HOUR = 3_600
@@ -50,10 +49,8 @@ def perp(migrated_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def lending(migrated_database: Callable[[], str], recordings: Path) -> str:
-    url = migrated_database()
-    follow_chain(settings_of(recordings / "multi"), url, to="latest", replay=recordings / "multi")
-    return url
+def lending(indexed_database: Callable[[Path], str], recordings: Path) -> str:
+    return indexed_database(recordings / "multi")
 
 
 def select(url: str, query: str, *values: Any) -> list[dict[str, Any]]:

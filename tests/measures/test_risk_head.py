@@ -15,6 +15,7 @@ import pytest
 from indexer import measures
 from indexer.measures import Committed, risk
 from indexer.run import follow_chain
+from indexer.store.queries import at_risk, coverage
 from tests.hardday.drive import Following
 from tests.hardday.story import Keep, Story, everything, only_aave, only_morpho, serve, settings
 from tests.replay.answers import meta_of
@@ -96,6 +97,44 @@ def test_after_every_step(
     assert len(counts) > 15
     assert sum(fresh for fresh, _ in counts) > 50
     assert sum(quiet for _, quiet in counts) > 50
+
+
+def test_who_was_at_risk_some_blocks_ago(migrated_database: Callable[[], str], strict: None) -> None:
+    """From the table of the head: whoever is left out was not below the bound then. Everybody, where it cannot be told."""
+    story, first, last = Story(150), 151, 163
+    fewer = 0
+    with serve(story) as node, Following(settings(node), migrated_database()) as indexer:
+        indexer.reach(story)
+        for block in range(first, last + 1):
+            with node.lock:
+                story.go_on(block)
+            indexer.reach(story)
+        with psycopg.connect(indexer.url) as connection:
+            for block in range(first - 5, last + 1):
+                for below in (Decimal("1.02"), Decimal("1.3"), Decimal(2)):
+                    told = connection.execute("SELECT risk_suspects(%s, %s, %s)", (CHAIN, block, below)).fetchone()
+                    assert told is not None and told[0] is not None
+                    rows = connection.execute(
+                        "SELECT unhex(account), health_factor < %s FROM liquidation_risk_at(%s, %s)",
+                        (below, CHAIN, block),
+                    ).fetchall()
+                    assert {account for account, is_below in rows if is_below} <= set(told[0]), (block, below)
+                    fewer += len({account for account, _ in rows} - set(told[0]))
+            at = coverage.block_at(connection, CHAIN, last - 3)
+            assert at is not None and not at_risk.holds(connection, at)
+            listed = at_risk.at_risk(
+                connection, at, 1000, None, health_factor_lt=Decimal("1.3"), drop=None, asset=None, min_debt_usd=None,
+                protocol=None, deployment=None,
+            )  # fmt: skip
+            found = connection.execute(
+                "SELECT account, health_factor_raw::text FROM liquidation_risk_at(%s, %s) WHERE health_factor < 1.3 "
+                "ORDER BY health_factor, account, deployment_key, coalesce(market_id, '')", (CHAIN, last - 3)
+            ).fetchall()  # fmt: skip
+            assert [(row["account"], row["health_factor_raw"]) for row in listed.rows] == found != []
+            for block, bound in ((last, None), (last - 80, Decimal("1.3"))):  # no bound; a final block
+                told = connection.execute("SELECT risk_suspects(%s, %s, %s)", (CHAIN, block, bound)).fetchone()
+                assert told == (None,)
+    assert fewer > 20
 
 
 @pytest.mark.parametrize(

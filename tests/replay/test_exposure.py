@@ -40,13 +40,11 @@ Recorded = tuple[str, Path, dict[str, Any]]
 Pairs = dict[tuple[str, str, str], float]
 
 
-@pytest.fixture(scope="module", params=["multi", "multi_v36", "demo"])
-def recorded(request: pytest.FixtureRequest, migrated_database: Callable[[], str]) -> Recorded:
+@pytest.fixture(scope="module", params=["multi", pytest.param("multi_v36", marks=pytest.mark.slow), "demo"])
+def recorded(request: pytest.FixtureRequest, indexed_database: Callable[[Path], str]) -> Recorded:
     """A recorded chain, indexed: database, folder, what the scenario wrote down."""
     folder = DEMO if request.param == "demo" else request.getfixturevalue("recordings") / request.param
-    url = migrated_database()
-    follow_chain(settings_of(folder), url, to="latest", replay=folder)
-    return url, folder, json.loads((folder / "truth.json").read_text())
+    return indexed_database(folder), folder, json.loads((folder / "truth.json").read_text())
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.replay.answers import answers_of, meta_of
 from tests.replay.test_recordings import settings_of
 
 
-@pytest.fixture(scope="module", params=["multi", "multi_v36"])
+@pytest.fixture(scope="module", params=["multi", pytest.param("multi_v36", marks=pytest.mark.slow)])
 def chain(request: Any, recordings: Path, migrated_database: Callable[[], str]) -> tuple[dict[str, Any], Path, str]:
     """A recorded chain, indexed with its rate token, its wrapped coin and its dollar listed."""
     folder, url = recordings / request.param, migrated_database()

@@ -47,7 +47,7 @@ DOCUMENT = create_app(Settings("postgresql://nowhere")).openapi()
 OPERATIONS = sorted(
     operation["operationId"] for methods in DOCUMENT["paths"].values() for operation in methods.values()
 )
-FEW, MANY = 6, 70
+FEW, MANY = 5, 80
 """Cases an operation and mode: by default, and in the slow test."""
 
 Count = dict[str, int]

@@ -11,7 +11,7 @@ const sizes = new ResizeObserver((entries) => {
   for (const entry of entries) charts.get(entry.target)?.chart.resize();
 });
 
-function base() {
+function base(label) {
   const soft = colour("soft"), line = colour("line"), text = colour("text");
   const axis = { axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, axisLabel: { color: soft, hideOverlap: true }, splitLine: { lineStyle: { color: line } }, nameTextStyle: { color: soft } };
   return {
@@ -22,7 +22,7 @@ function base() {
     grid: { left: 4, right: 14, top: 34, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     legend: { top: 0, left: 0, type: "scroll", textStyle: { color: soft }, pageTextStyle: { color: soft }, pageIconColor: soft, pageIconInactiveColor: line, itemWidth: 14, itemHeight: 9, icon: "roundRect" },
     tooltip: { trigger: "axis", confine: true, backgroundColor: colour("panel"), borderColor: line, textStyle: { color: text, fontSize: 12 } },
-    aria: { enabled: true },
+    aria: { enabled: true, label: { general: { withoutTitle: `${label}. ` } } }, // it then reads the figures out
     axis,
   };
 }
@@ -43,7 +43,7 @@ export function draw(element, options) {
     sizes.observe(element);
   }
   kept.options = options;
-  const { axis, ...look } = base();
+  const { axis, ...look } = base(element.dataset.label);
   const wanted = options({ soft: colour("soft"), line: colour("line"), text: colour("text"), colour });
   for (const name of ["xAxis", "yAxis"])
     if (wanted[name]) wanted[name] = [wanted[name]].flat().map((one) => merged({ ...axis, ...(name === "xAxis" && { splitLine: { show: false } }) }, one));
@@ -73,4 +73,4 @@ export function repaint() {
 }
 
 /** An element for a chart; `empty` is said where there is nothing to draw. */
-export const chart = (label, size = "", empty) => h("div", { class: `chart ${size}`, role: "img", "aria-label": label, dataset: empty ? { empty } : {} });
+export const chart = (label, size = "", empty) => h("div", { class: `chart ${size}`, role: "img", "aria-label": label, dataset: { label, ...(empty && { empty }) } });

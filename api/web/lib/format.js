@@ -15,7 +15,10 @@ export const count = (value) => shown(value, (n) => whole.format(n));
 export const amount = (value) => shown(value, (n) => (Math.abs(n) >= 10000 ? compact.format(n) : fine.format(n)));
 export const ratio = (value, digits = 2) => shown(value, (n) => n.toFixed(digits));
 export const times = (value) => shown(value, (n) => `${n.toFixed(2)}×`);
-export const percent = (value, digits = 1) => shown(value, (n) => `${sign(n)}${Math.abs(n * 100).toFixed(digits)}%`);
+export const percent = (value, digits = 1) => shown(value, (n) => {
+  const text = Math.abs(n * 100).toFixed(digits);
+  return `${Number(text) ? sign(n) : ""}${text}%`; // never −0.0%
+});
 export const price = (value) => shown(value, (n) => `$${Math.abs(n) >= 1000 ? whole.format(n) : Math.abs(n) >= 10 ? cents.format(n) : fine.format(n)}`);
 export const address = (text) => (text ? `${text.slice(0, 6)}…${text.slice(-4)}` : "–");
 export const time = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 16)}` : "–");

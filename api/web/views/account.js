@@ -23,7 +23,7 @@ export async function show(root, { signal, rest: [wanted] }) {
     return {};
   }
   const owner = h("span"), summary = h("div"), positions = h("div"), health = h("div"), loops = h("div"), exposure = h("div"), through = h("div"), liquidations = h("div");
-  const past = chart("Assets, debt and equity over time, USD", "", "Nothing was held or owed in this time.");
+  const past = chart("Assets, debt and equity over time, USD", "tall", "Nothing was held or owed in this time.");
   const span = h("select", { id: "span" }, Object.entries(WINDOWS).map(([name, days]) => h("option", { value: days, selected: days === 30 }, name)));
   const copy = h("button", { type: "button", class: "button plain small", onclick: async () => {
     try { await navigator.clipboard.writeText(account); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(root.querySelector("#account")); }
@@ -45,23 +45,17 @@ export async function show(root, { signal, rest: [wanted] }) {
   async function look() {
     const rows = async (more, parameters, most) => (await list(`${path}/${more}`, parameters, signal, most)).data;
     const [held, scopes, leverage, risks, looped, seen, forced] = await Promise.all([
-      list(`${path}/positions`, {}, signal), rows("health"), rows("leverage"), atRisk(), rows("loops", { is_open: "true" }),
+      list(`${path}/positions`, {}, signal), rows("health"), rows("leverage"), list("/liquidation-risk/positions", { account }, signal), rows("loops", { is_open: "true" }),
       getIfAny(`${path}/exposure`, {}, signal), list("/liquidations", { borrower: account }, signal, 20)]);
     stamp = Date.parse(held.meta.block_time) / 1000;
     tell(summary, leverage, scopes, seen?.data.lookthrough);
     replace(owner, ownerOf(held.data, seen?.data, account));
     replace(positions, positionTable(held.data));
-    replace(health, healthTable(scopes, leverage, risks, symbolsOf(held.data)));
+    replace(health, healthTable(scopes, leverage, risks.data, symbolsOf(held.data)));
     replace(loops, loopTable(looped));
     replace(exposure, edgeTable(seen?.data.edges ?? []));
     replace(through, throughTable(seen?.data.lookthrough));
     replace(liquidations, liquidationTable(forced.data));
-  }
-
-  /** The rows of the list of borrowers that are about this account: it has the liquidation prices. */
-  async function atRisk() {
-    const scopes = (await list("/liquidation-risk/positions", {}, signal, 5000)).data;
-    return scopes.filter((row) => row.account === account);
   }
 
   async function lookBack() {
@@ -75,7 +69,8 @@ export async function show(root, { signal, rest: [wanted] }) {
 }
 
 const sum = (rows, name) => rows.reduce((total, row) => total + Number(row[name] ?? 0), 0);
-const scope = (row) => h("span", { title: row.market_id ?? "" }, `${row.protocol} ${row.deployment}`, row.market_id && h("span", { class: "soft mono" }, ` ${row.market_id.split(":").at(-1).slice(0, 8)}`));
+const isolated = (row) => /:0x[0-9a-f]{64}$/.test(row.market_id ?? ""); // one market of many, which its id alone tells
+const scope = (row) => h("span", { title: row.market_id ?? "" }, `${row.protocol} ${row.deployment}`, isolated(row) && h("span", { class: "soft mono" }, ` ${row.market_id.split(":").at(-1).slice(0, 8)}`));
 
 /** Positions and health at POINTS times up to now; where the history is shorter, over what there is of it. */
 async function sampled(path, now, span, signal) {
@@ -118,11 +113,10 @@ const SIDES = { debt: "bad", short: "bad", supply: "good", collateral: "good", l
 function positionTable(rows) {
   return table([
     { name: "Market", value: scope },
-    { name: "Side", value: (row) => [tag(row.side, SIDES[row.side] ?? ""), row.side === "supply" && !row.is_collateral && h("span", { class: "soft" }, " no collateral")].filter(Boolean) },
+    { name: "Side", value: (row) => [tag(row.side, SIDES[row.side] ?? ""), row.side === "supply" && !row.is_collateral && h("span", { class: "soft", title: "does not back debt" }, " lent")].filter(Boolean) },
     { name: "Asset", value: (row) => h("span", { title: row.asset }, row.symbol ?? address(row.asset)) },
     { name: "Amount", number: true, value: (row) => h("span", { title: `${row.amount_raw} base units` }, amount(row.amount)) },
-    { name: "Price", number: true, value: (row) => price(row.price_usd) },
-    { name: "Value", number: true, value: (row) => usd(row.amount_usd) },
+    { name: "Value", number: true, value: (row) => h("span", { title: `at ${price(row.price_usd)}` }, usd(row.amount_usd)) },
   ], [...rows].sort((a, b) => Number(b.amount_usd ?? 0) - Number(a.amount_usd ?? 0)), { caption: "Positions", empty: "All closed." });
 }
 
@@ -199,7 +193,7 @@ function drawPast(element, points) {
   draw(element, ({ colour }) => ({
     tooltip: { valueFormatter: (shown) => shown === null ? "–" : Math.abs(shown) < 20 ? ratio(shown, 3) : usd(shown) },
     xAxis: { type: "time" },
-    yAxis: [{ type: "value", axisLabel: { formatter: usd } }, { type: "value", scale: true, position: "right", splitLine: { show: false }, axisLabel: { formatter: (shown) => ratio(shown, 1) } }],
+    yAxis: [{ type: "value", axisLabel: { formatter: usd } }, { type: "value", scale: true, position: "right", splitLine: { show: false }, splitNumber: 3, axisLabel: { formatter: (shown) => ratio(shown, 3) } }],
     series: [
       line("assets", colour("c2"), (point) => value(point, false), { areaStyle: { opacity: 0.12 } }),
       line("debt", colour("bad"), (point) => value(point, true), { areaStyle: { opacity: 0.15 } }),

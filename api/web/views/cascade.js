@@ -32,13 +32,13 @@ export async function show(root, { signal, rest: [wanted] }) {
     for (const asset of assets) set(sliders.get(asset.asset), asset.stable ? 0 : value);
   } }, text);
   const first = assets.slice(0, SHOWN), others = assets.slice(SHOWN);
-  form.append(
+  form.append(...h("div", null,
     h("div", { class: "controls", role: "group", "aria-label": "Presets" }, preset("All −10 %", -10), preset("All −30 %", -30), preset("All −50 %", -50), preset("Reset", 0)),
     h("div", { class: "sliders" }, first.map(one)),
     others.length > 0 && h("details", null, h("summary", null, `${others.length} more assets`), h("div", { class: "sliders" }, others.map(one))),
     h("div", { class: "controls" }, label("Prices fall", path), label("Selling moves prices", impact), pass.element, sold.element,
       h("label", { class: "check" }, correlated, "Correlated assets follow"), run),
-    told);
+    told).children);
   const nowhere = h("p", { class: "empty" }, "Nobody owes anything, so no price can set off a liquidation.");
   root.append(
     h("div", { class: "title" }, h("h1", null, "Cascade"), h("p", null, "A scenario, not a forecast: prices move as told, liquidations follow each protocol's rules, what is seized is sold")),
@@ -63,9 +63,9 @@ export async function show(root, { signal, rest: [wanted] }) {
   }
 
   async function follow(simulation) {
-    for (let n = 0; simulation.status === "queued" || simulation.status === "running"; n += 1) {
+    for (let n = 0; simulation.status !== "failed" && !simulation.rounds; n += 1) { // one that is asked for has no rounds yet
       replace(told, simulation.status === "queued" ? "Waiting for a worker…" : "Computing…");
-      await pause(POLL_MS[Math.min(n, POLL_MS.length - 1)], signal);
+      if (simulation.status !== "done") await pause(POLL_MS[Math.min(n, POLL_MS.length - 1)], signal);
       simulation = (await get(`/simulations/${simulation.id}`, { chain: null }, signal)).data;
     }
     if (simulation.status === "failed") throw new Error(simulation.error);
@@ -157,8 +157,8 @@ function answer(element, simulation, symbols) {
   const { result, rounds } = simulation, { settings } = result;
   const prices = chart("Price by round"), repaid = chart("Debt repaid by round, USD");
   const moved = result.assets.filter((asset) => asset.price);
-  const worst = [...moved].sort((a, b) => a.final_price?.[0] / a.price - b.final_price?.[0] / b.price)[0];
-  const which = h("select", { id: "price-of" }, moved.map((asset) => h("option", { value: asset.asset, selected: asset === worst }, asset.symbol ?? address(asset.asset))));
+  const asked = moved.find((asset) => asset.asset in simulation.request.shocks);
+  const which = h("select", { id: "price-of" }, moved.map((asset) => h("option", { value: asset.asset, selected: asset === asked }, asset.symbol ?? address(asset.asset))));
   const range = (values) => usdRange([Math.min(...values), Math.max(...values)]);
   const counts = settings.map((setting) => setting.protocols.reduce((sum, row) => sum + row.liquidations, 0));
   const lengths = settings.map((setting) => setting.rounds);
@@ -174,7 +174,7 @@ function answer(element, simulation, symbols) {
   replace(element, h("div", { class: "wide" }, tile),
     panel("Price by round", { note: "of the start; solid: oracle, dashed: market", size: "half" }, h("div", { class: "controls" }, label("Asset", which)), prices),
     panel("Debt repaid by round", { note: "USD at the prices of the round", size: "half" }, repaid),
-    panel("By protocol", { note: "low to high over the depths; contagion: more than its own part of the shock explains" }, protocolTable(settings, range)),
+    panel("By protocol", { note: "low to high over the depths; contagion: repaid more, or less (−), than if it stood alone" }, protocolTable(settings, range)),
     panel("Prices", { note: "amplification: fall at the end over the shock", size: "half" }, assetTable(moved)),
     panel("By depth of market", { note: result.depth === "relative" ? "depth: of each asset, as a share of what backs debt with it" : "", size: "half" }, depthTable(result)),
     result.markets.length > 0 && panel("Markets", { note: "at the middle depth" }, marketTable(result.markets, symbols)));
@@ -221,7 +221,7 @@ function protocolTable(settings, range) {
     { name: "Protocol", value: (name) => name },
     { name: "Liquidations", number: true, value: (name) => { const all = of(name, "liquidations"); return Math.min(...all) === Math.max(...all) ? count(all[0]) : `${count(Math.min(...all))} – ${count(Math.max(...all))}`; } },
     { name: "Repaid", number: true, value: (name) => range(of(name, "repaid_usd")) },
-    { name: "Of it contagion", number: true, value: (name) => range(of(name, "contagion_usd")) },
+    { name: "Contagion", number: true, value: (name) => range(of(name, "contagion_usd")) },
     { name: "Bad debt", number: true, value: (name) => range(of(name, "bad_debt_usd")) },
   ], names, { caption: "Result by protocol", empty: "No protocol has borrowers." });
 }

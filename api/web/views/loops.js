@@ -8,7 +8,7 @@ import { address, count, node, percent, ratio, times, usd } from "../lib/format.
 export async function show(root, { signal }) {
   const summary = h("div"), cycles = h("div"), loops = h("div"), shares = h("div"), financed = h("div");
   const graph = chart("Exposure between protocols", "tall", "No exposure between two protocols.");
-  const method = h("select", { id: "method" }, h("option", { value: "state" }, "balances (state)"), h("option", { value: "events" }, "money followed (events)"));
+  const method = h("select", { id: "method" }, h("option", { value: "events" }, "money followed (events)"), h("option", { value: "state" }, "balances (state)"));
   const form = h("select", { id: "form" }, h("option", { value: "loop" }, "loops"), h("option", { value: "chain" }, "chains"), h("option", { value: "" }, "both"));
   const age = h("select", { id: "age" }, h("option", { value: 0 }, "one transaction"), h("option", { value: 86400, selected: true }, "one day"), h("option", { value: "" }, "any age"));
   root.append(
@@ -78,7 +78,7 @@ function drawGraph(element, edges, total) {
       : tip(node(data.name), exposure.has(data.name) && `${usd(exposure.get(data.name))} in cycles`, data.name.startsWith("issuer:") && "not indexed itself")) },
     legend: { data: kinds, selectedMode: false },
     series: [{
-      type: "graph", layout: "none", roam: false, top: 80, bottom: 60, left: "16%", right: "16%",
+      type: "graph", layout: "none", roam: false, top: 80, bottom: 60, left: width < 500 ? "24%" : "16%", right: width < 500 ? "24%" : "16%",
       edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9, emphasis: { focus: "adjacency", lineStyle: { opacity: 1 } }, 
       label: { show: true, color: text, position: "bottom", fontSize: 12, formatter: ({ name }) => node(name) },
       categories: kinds.map((name) => ({ name, symbol: "roundRect", itemStyle: { color: colour(KIND[name][0]) } })),

@@ -35,7 +35,8 @@ export async function show(root, { signal }) {
 
   async function look() {
     const rows = async (path, parameters, most) => (await list(path, parameters, signal, most)).data;
-    const protocols = await rows("/protocols");
+    const covered = await list("/protocols", {}, signal);
+    const protocols = covered.data.filter((one) => one.block_number !== null && !covered.meta.not_covered.includes(one.protocol));
     const has = (kind) => protocols.filter((one) => one.deployments.some((deployment) => deployment.kind === kind)).map((one) => one.protocol);
     const each = async (names, path, parameters) => (await Promise.all(names.map((name) => rows(`/protocols/${name}/${path}`, parameters, 3000)))).flat();
     const lending = has("lending");
@@ -89,6 +90,7 @@ const named = (row) => `${row.protocol} ${row.deployment}`;
 
 function tell(element, rows, newest, purges, recursion, losses, locked) {
   const assets = sum(rows, "assets_usd"), debt = sum(rows, "debt_usd"), equity = assets - debt;
+  const forced = purges.filter((row) => row.kind === "purge");
   const owed = sum(recursion, "debt_usd"), looped = sum(recursion, "looped_debt_usd");
   replace(element, tiles([
     ["Debt", usd(debt), `of ${count(sum(rows, "n_ok"))} borrowers`, "tile-debt"],
@@ -97,7 +99,7 @@ function tell(element, rows, newest, purges, recursion, losses, locked) {
     ["Debt in loops", owed ? percent(looped / owed) : "–", `${usd(looped)} recursive`, "tile-loops"],
     ["Value locked", usd(locked?.tvl_usd), locked ? `${usd(locked.claims_usd)} of it claims on what is locked elsewhere` : null, "tile-tvl"],
     ["Bad debt", usd(losses?.latent_usd), losses ? `latent, of ${count(losses.n_insolvent)} insolvent; ${usd(losses.realised_usd)} realised` : null, "tile-insolvent"],
-    ["Purges", count(purges.filter((row) => row.kind === "purge").length), purges[0] ? `last ${time(purges[0].start_time)}` : "none in the kept history", "tile-purges"],
+    ["Purges", count(forced.length), forced[0] ? `by force, last ${time(forced[0].start_time)}` : "none by force in the kept history", "tile-purges"],
   ]));
 }
 
@@ -196,13 +198,13 @@ function liquidationTable(rows) {
 
 function purgeTable(rows) {
   return table([
-    { name: "Market", value: (row) => h("span", { title: row.market }, `${row.symbol ?? address(row.market)} · ${named(row)}`) },
+    { name: "Market", value: (row) => h("span", { title: row.market }, `${row.symbol ?? address(row.market)} · ${row.deployment}`) },
     { name: "From", value: (row) => time(row.start_time) },
     { name: "Kind", value: (row) => tag(row.kind === "purge" ? "purge" : "voluntary", row.kind === "purge" ? "bad" : "") },
     { name: "Contraction", number: true, value: (row) => percent(row.contraction) },
     { name: "By force", number: true, title: "liquidated until the trough over the whole fall", value: (row) => percent(row.forced_share) },
     { name: "Price", number: true, title: "price at the trough over price at the start, less 1", value: (row) => percent(row.price_move) },
-  ], rows.slice(0, 10), { caption: "Purges, newest first", empty: "No purge in the kept history." });
+  ], [...rows].sort((a, b) => (b.kind === "purge") - (a.kind === "purge")).slice(0, 10), { caption: "Purges, forced first", empty: "No purge in the kept history." });
 }
 
 function correctionTable(rows) {

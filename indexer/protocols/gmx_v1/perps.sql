@@ -42,3 +42,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) v ON true
     WHERE l.chain_id = p_chain AND l.block_number BETWEEN p_first AND p_last AND l.is_liquidation AND l.size_raw <> 0
 $$;
+
+-- Sizes are dollars: base units are what they buy at the event's price. Margin is counted in dollars. The events do not tell profit,
+-- nor whether a keeper closed a position.
+CREATE FUNCTION gmx_v1_fill(a perp_action, m market) RETURNS perp_fill
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ROW(ratio(a.size_raw, a.price_raw), trim_scale(a.price_raw * 1e-30), trim_scale(a.margin_delta_raw * 1e-30),
+    CASE WHEN a.margin_delta_raw IS NOT NULL THEN 'usd' END, trim_scale(a.fee_raw * 1e-30), trim_scale(a.pnl_raw * 1e-30),
+    NULL::boolean)::perp_fill;

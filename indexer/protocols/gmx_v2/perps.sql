@@ -53,3 +53,26 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     JOIN market k ON k.chain_id = m.chain_id AND k.market_id = split_part(m.market_id, '-', 1)
     WHERE l.chain_id = p_chain AND l.block_number BETWEEN p_first AND p_last AND l.is_liquidation AND l.size_raw <> 0
 $$;
+
+-- Sizes are base units of the index token, prices USD 1e30 of one base unit, margin in the collateral token. Without the decimals of
+-- a token (most synthetic index tokens are no contracts) its whole units are not known. A decrease may be an auto-deleveraging.
+CREATE FUNCTION gmx_v2_fill(a perp_action, m market) RETURNS perp_fill
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT ROW(
+        trim_scale(a.size_raw * i.unit), trim_scale(a.price_raw * 1e-30 / i.unit), trim_scale(a.margin_delta_raw * c.unit),
+        CASE WHEN a.margin_delta_raw IS NOT NULL THEN hex((m).collateral_asset) END, trim_scale(a.fee_raw * 1e-30),
+        trim_scale(a.pnl_raw * 1e-30), CASE WHEN a.action <> 'decrease' THEN false END
+    )::perp_fill
+    FROM (VALUES (1)) one
+    LEFT JOIN LATERAL (
+        SELECT unit_of(p.value_raw::integer) AS unit FROM param p
+        WHERE p.chain_id = a.chain_id AND p.subject = a.deployment_key AND p.name = 'decimals' AND p.qualifier = hex((m).asset)
+        ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
+    ) i ON true
+    LEFT JOIN LATERAL (
+        SELECT unit_of(p.value_raw::integer) AS unit FROM param p
+        WHERE p.chain_id = a.chain_id AND p.subject = a.deployment_key AND p.name = 'decimals'
+          AND p.qualifier = hex((m).collateral_asset)
+        ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
+    ) c ON true
+$$;

@@ -82,3 +82,27 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     JOIN market m ON m.chain_id = l.chain_id AND m.market_key = l.market_key AND m.accounting = 'perp_v2'
     WHERE l.chain_id = p_chain AND l.block_number BETWEEN p_first AND p_last AND l.is_liquidation AND l.size_raw IS NOT NULL
 $$;
+
+-- Base, quote, profit and fees have 18 decimals, quote is USD at par. Vault amounts are in their token's own: the market's token,
+-- else the settlement token (what a liquidator paid in, the part of it that is a fee, bad debt). No auto-deleveraging exists.
+CREATE FUNCTION perp_v2_fill(a perp_action, m market) RETURNS perp_fill
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT ROW(
+        trim_scale(a.size_raw * 1e-18), trim_scale(a.price_raw * 1e-18), trim_scale(a.margin_delta_raw * v.unit),
+        CASE WHEN a.margin_delta_raw IS NOT NULL THEN hex(v.token) END,
+        trim_scale(a.fee_raw * CASE WHEN a.market_key IS NULL THEN v.unit ELSE 1e-18 END), trim_scale(a.pnl_raw * 1e-18), false
+    )::perp_fill
+    FROM (VALUES (1)) one
+    LEFT JOIN LATERAL (
+        SELECT k.token, unit_of(t.decimals) AS unit
+        FROM (
+            SELECT coalesce((m).asset, (
+                SELECT unhex(p.value_text) FROM param p
+                WHERE p.chain_id = a.chain_id AND p.subject = a.deployment_key AND p.name = 'settlement_token'
+                  AND p.qualifier = '' AND p.block_number <= a.block_number
+                ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1)) AS token
+        ) k
+        LEFT JOIN token t ON t.chain_id = a.chain_id AND t.address = k.token
+        WHERE a.margin_delta_raw IS NOT NULL
+    ) v ON true
+$$;

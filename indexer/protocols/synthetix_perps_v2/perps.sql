@@ -38,3 +38,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     JOIN market m ON m.chain_id = l.chain_id AND m.market_key = l.market_key AND m.accounting = 'synthetix_perps_v2'
     WHERE l.chain_id = p_chain AND l.block_number BETWEEN p_first AND p_last AND l.is_liquidation AND l.size_raw <> 0
 $$;
+
+-- Everything has 18 decimals; margin and fees are sUSD, at par here. Profit is not told apart. No auto-deleveraging exists.
+CREATE FUNCTION synthetix_perps_v2_fill(a perp_action, m market) RETURNS perp_fill
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ROW(trim_scale(a.size_raw * 1e-18), trim_scale(a.price_raw * 1e-18), trim_scale(a.margin_delta_raw * 1e-18),
+    CASE WHEN a.margin_delta_raw IS NOT NULL THEN 'usd' END, trim_scale(a.fee_raw * 1e-18), trim_scale(a.pnl_raw * 1e-18),
+    false)::perp_fill;

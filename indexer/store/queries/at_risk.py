@@ -1,7 +1,8 @@
 """M12 for bots: who is at risk, who can be liquidated and for what, and what falls at which price.
 
 At the head rows come from the table that the indexer keeps block by block (`risk_head`), by index; as of an older block they are
-computed. Both in one order, so that a listing goes on where the head has moved meanwhile.
+computed. Both in one order, so that a listing goes on where the head has moved meanwhile. As of a block that is not final yet the
+table still says who cannot have been below the health factor asked for, and only the others are computed (`SUSPECTS`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,19 @@ from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_o
 
 AT_RISK_KEY: Final[Keyset] = (
     ("risk_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
+    ("source", "text"),
 )
-"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor."""
+"""Worst first; ties by account, deployment, market. `risk_order` is the exact health factor; `source` says whether a listing
+began with the table of the head or was computed as of its block, for the two must not be mixed."""
+
+HEAD: Final = "head"
+
+EXACT_BELOW: Final = Decimal("1.05")
+"""Rows of the head's table with a lower health factor are exact as of the head, so that computing them again gives the same:
+a listing of nothing else goes on when the head has moved."""
 
 HOLDS: Final[LiteralString] = "SELECT risk_head_holds(%(chain_id)s, %(block_number)s) AS holds"
 
@@ -61,7 +70,7 @@ FILTERS: Final[LiteralString] = """
 
 AT_HEAD: Final[LiteralString] = (
     """
-SELECT hex(h.account) AS account, """
+SELECT hex(h.account) AS account, 'head' AS source, """
     + COLUMNS
     + PAIR
     + """
@@ -71,6 +80,7 @@ JOIN risk_head_state s ON s.chain_id = h.chain_id AND s.deployment_key = h.deplo
 WHERE h.chain_id = %(chain_id)s AND h.is_open AND h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, unhex(%(key_1)s::text), %(key_2)s::text::bigint, %(key_3)s::text))
+  AND (%(account)s::text IS NULL OR h.account = unhex(%(account)s::text))
   """
     + FILTERS
     + """
@@ -80,21 +90,31 @@ ORDER BY h.chain_id, h.health_factor, h.account, h.deployment_key, coalesce(h.ma
 
 AS_OF: Final[LiteralString] = (
     """
-SELECT h.account, """
+SELECT h.account, 'as of' AS source, """
     + COLUMNS
     + NO_PAIR
     + """
-FROM liquidation_risk_at(%(chain_id)s, %(block_number)s) h
+FROM liquidation_risk_among(%(chain_id)s, %(block_number)s, %(accounts)s::bytea[]) h
 JOIN deployment d ON d.chain_id = h.chain_id AND d.deployment_key = h.deployment_key
 WHERE h.health_factor IS NOT NULL
   AND (%(key_0)s::text IS NULL OR (h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, ''))
        > (%(key_0)s::numeric, %(key_1)s::text, %(key_2)s::text::bigint, %(key_3)s::text))
+  AND (%(account)s::text IS NULL OR h.account = %(account)s::text)
   """
     + FILTERS
     + """
 ORDER BY h.health_factor, h.account, h.deployment_key, coalesce(h.market_id, '') LIMIT %(limit)s
 """
 )
+
+
+SUSPECTS: Final[LiteralString] = "SELECT risk_suspects(%(chain_id)s, %(block_number)s, %(below)s) AS accounts"
+
+
+def suspects(connection: Connection[Any], at: BlockAt, below: Decimal | None) -> list[bytes] | None:
+    """Return the accounts that may have been below a health factor at a recent block; None: everybody may."""
+    row = select_one(connection, SUSPECTS, {**at_block(at), "below": below})
+    return None if row is None else row["accounts"]
 
 
 def holds(connection: Connection[Any], at: BlockAt) -> bool:
@@ -111,23 +131,25 @@ def at_block(at: BlockAt) -> dict[str, object]:
 def at_risk(
     connection: Connection[Any], at: BlockAt, limit: int, after: Key | None,
     *, health_factor_lt: Decimal | None, drop: Decimal | None, asset: str | None, min_debt_usd: Decimal | None,
-    protocol: str | None, deployment: str | None,
+    protocol: str | None, deployment: str | None, account: str | None = None,
 ) -> Slice:  # fmt: skip
     """Return indebted accounts, lowest health factor first. Unpriced ones have none and are not among them."""
     parameters = {
         **at_block(at), "health_factor_lt": health_factor_lt, "drop": drop, "asset": asset, "min_debt_usd": min_debt_usd,
-        "protocol": protocol, "deployment": deployment,
+        "protocol": protocol, "deployment": deployment, "account": account,
     }  # fmt: skip
-    statement = AT_HEAD if holds(connection, at) else AS_OF
-    return select_slice(connection, statement, AT_RISK_KEY, after, limit, parameters)
+    if (after is None or after[-1] == HEAD) and holds(connection, at):
+        return select_slice(connection, AT_HEAD, AT_RISK_KEY, after, limit, parameters)
+    among = {**parameters, "accounts": suspects(connection, at, health_factor_lt)}
+    return select_slice(connection, AS_OF, AT_RISK_KEY, after, limit, among)
 
 
 # -------------------------------------------------------------------------------------------------- liquidatable
 
 LIQUIDATABLE_KEY: Final[Keyset] = (
     ("profit_order", "number"),
-    ("account", "text"),
-    ("deployment_key", "text"),
+    ("account", "address"),
+    ("deployment_key", "key"),
     ("scope", "text"),
 )
 """Highest gross profit first; `profit_order` is its negative, one without a known profit comes last."""

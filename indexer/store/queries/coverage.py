@@ -132,8 +132,14 @@ SELECT c.chain_id, c.name AS chain, c.head_block, c.safe_block, c.finalized_bloc
             THEN greatest(extract(epoch FROM now())::bigint - b.block_timestamp, 0) END AS lag_seconds,
        (SELECT count(*) FROM reorg r
         WHERE r.chain_id = c.chain_id AND r.seen_at > extract(epoch FROM now())::bigint - 86400) AS reorgs_24h,
+       r.worst_error AS reconciliation_error, r.n_differences AS reconciliation_differences,
+       r.n_compared AS reconciliation_compared, r.block_number AS reconciliation_block,
+       to_char(to_timestamp(r.seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS reconciliation_time,
        coalesce(k.protocols, '[]') AS protocols
 FROM chain c
+LEFT JOIN LATERAL (
+    SELECT * FROM reconciliation n WHERE n.chain_id = c.chain_id ORDER BY n.seen_at DESC LIMIT 1
+) r ON true
 LEFT JOIN (
     SELECT chain_id,
            coalesce(min(block_number) FILTER (WHERE status <> 'stopped' AND block_hash IS NOT NULL),

@@ -144,7 +144,7 @@ SELECT b.protocol, b.project, b.version, b.deployment, b.market_id, b.symbol, u.
 FROM books(%(chain_id)s, %(block_number)s) b
 CROSS JOIN LATERAL (SELECT utilization_of((b.quote).debt_assets_raw, (b.quote).supply_assets_raw) AS utilization,
     utilization_target(b.accounting, b.state) AS target) u
-LEFT JOIN rate_elasticity e ON e.chain_id = b.chain_id AND e.market_key = b.market_key
+LEFT JOIN rate_elasticity_at(%(chain_id)s, %(block_number)s) e ON e.market_key = b.market_key
 WHERE (b.quote).debt_assets_raw IS NOT NULL AND (b.quote).supply_assets_raw IS NOT NULL AND NOT is_internal_book(b.accounting)
   AND (%(protocol)s::text IS NULL OR b.protocol = %(protocol)s)
   AND (%(deployment)s::text IS NULL OR b.deployment = %(deployment)s)

@@ -11,7 +11,7 @@ from indexer.store.queries.coverage import BlockAt
 from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_slice
 
 CHANGES_KEY: Final[Keyset] = (
-    ("block_number", "integer"), ("evt_index", "integer"), ("subject", "text"), ("name", "text"), ("qualifier", "text"),
+    ("block_number", "integer"), ("evt_index", "integer"), ("subject", "key"), ("name", "text"), ("qualifier", "text"),
 )  # fmt: skip
 
 CHANGES: Final[LiteralString] = """

@@ -15,8 +15,9 @@ Row = dict[str, Any]
 Key = tuple[str | int, ...]
 """Where a slice ended: the values of its ordering columns in the last row."""
 
-Keyset = tuple[tuple[str, Literal["text", "integer", "number"]], ...]
-"""The columns that order a list and the kind of each. `number` is an exact decimal carried as text."""
+Keyset = tuple[tuple[str, Literal["text", "integer", "number", "key", "address"]], ...]
+"""The columns that order a list and the kind of each. `number` is an exact decimal carried as text, `key` a signed
+64-bit integer carried as text, `address` 0x and 40 lower-case hex digits: what a statement casts must be of its form."""
 
 
 @dataclass(frozen=True, slots=True)

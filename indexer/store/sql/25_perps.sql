@@ -2,6 +2,7 @@
 --   <accounting>_interest(market_state)                  open interest by side of one state of a market's books
 --   <slug>_perps(p_chain, p_block)                       every market as of a block
 --   <slug>_liquidations(p_chain, p_first, p_last)        what was closed by force in a range of blocks
+--   <slug>_fill(perp_action, market)                     one action in people's units, for the view perp_events
 
 -- In the accounting's own integers; NULL where they are not told. mark: USD of one whole base unit, NULL where the
 -- books do not tell it.
@@ -31,3 +32,15 @@ CREATE TYPE perp_market_row AS (
 
 -- size_raw: positive, in the unit of <accounting>_interest; side: of the position that was closed, NULL where not told.
 CREATE TYPE perp_liquidation_row AS (market_key bigint, block_number bigint, side text, size_raw numeric);
+
+-- size_base: whole base units, sign as size_raw. price: quote of one whole base unit. margin_delta: whole units of what margin
+-- is counted in there (margin_unit: usd or a token's address). is_adl: false where the venue or the event rules it out.
+CREATE TYPE perp_fill AS (
+    size_base numeric,
+    price numeric,
+    margin_delta numeric,
+    margin_unit text,
+    fee_usd numeric,
+    pnl_usd numeric,
+    is_adl boolean
+);

@@ -13,19 +13,20 @@ RETURN '0x' || lpad(to_hex(div(value, 340282366920938463463374607431768211456)::
     || lpad(to_hex(mod(div(value, 4294967296), 4294967296)::bigint), 8, '0')
     || lpad(to_hex(mod(value, 4294967296)::bigint), 8, '0');
 
--- Smart wallets as of a block: kind, threshold, owners in force. A DSProxy has one owner at a time, the last that was set.
+-- Smart wallets as of a block: kind, threshold, owners in force, of those whose balances had changed by then: what was known
+-- at a block does not depend on what came after it, nor on a later branch. A DSProxy has one owner at a time, the last that was set.
 CREATE FUNCTION wallets_at(p_chain bigint, p_block bigint)
 RETURNS TABLE (chain_id bigint, wallet bytea, kind text, threshold smallint, owners bytea[])
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH kinds AS (
         SELECT DISTINCT ON (s.chain_id, s.wallet) s.chain_id, s.wallet, s.kind, s.threshold
         FROM wallet_state s
-        WHERE (p_chain IS NULL OR s.chain_id = p_chain) AND (p_block IS NULL OR s.from_block <= p_block)
+        WHERE (p_chain IS NULL OR s.chain_id = p_chain) AND (p_block IS NULL OR s.block_number <= p_block)
         ORDER BY s.chain_id, s.wallet, s.threshold IS NULL, s.from_block DESC, s.log_index DESC
     ), said AS (
         SELECT DISTINCT ON (o.chain_id, o.wallet, o.owner) o.chain_id, o.wallet, o.owner, o.is_owner, o.from_block, o.log_index
         FROM wallet_owner o
-        WHERE (p_chain IS NULL OR o.chain_id = p_chain) AND (p_block IS NULL OR o.from_block <= p_block)
+        WHERE (p_chain IS NULL OR o.chain_id = p_chain) AND (p_block IS NULL OR o.block_number <= p_block)
         ORDER BY o.chain_id, o.wallet, o.owner, o.from_block DESC, o.log_index DESC, o.leg DESC
     )
     SELECT k.chain_id, k.wallet, k.kind, k.threshold, CASE

@@ -462,3 +462,21 @@ CREATE FUNCTION utilization_target(accounting text, s market_state) RETURNS nume
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE accounting WHEN 'compound' THEN trim_scale((s.extra ->> 'irm_kink')::numeric * 1e-18)
     WHEN 'morpho' THEN CASE s.regime WHEN 'adaptive' THEN 0.9 END END;
+
+-- M20: least squares slope of the change of ln(debt in tokens) on the change of the borrow rate, over the points kept up to a block.
+CREATE FUNCTION rate_elasticity_at(p_chain bigint, p_block bigint)
+RETURNS TABLE (market_key bigint, n bigint, elasticity double precision, r2 double precision)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+BEGIN ATOMIC
+    SELECT p.market_key, regr_count(p.grown, p.risen), regr_slope(p.grown, p.risen), regr_r2(p.grown, p.risen)
+    FROM (
+        SELECT s.market_key,
+            (s.debt_apr - lag(s.debt_apr) OVER w)::float8 AS risen,
+            CASE WHEN s.debt_raw > 0 AND lag(s.debt_raw) OVER w > 0 THEN ln(s.debt_raw / lag(s.debt_raw) OVER w)::float8 END AS grown
+        FROM market_snapshot s
+        WHERE s.chain_id = p_chain AND s.block_number <= p_block
+        WINDOW w AS (PARTITION BY s.market_key ORDER BY s.bucket)
+    ) p
+    GROUP BY p.market_key
+    HAVING regr_count(p.grown, p.risen) >= 3;
+END;

@@ -81,35 +81,36 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH links AS MATERIALIZED (SELECT l.* FROM loop_links_at(p_chain, p_block) l WHERE p_owner IS NULL OR l.owner_id = p_owner),
     scopes AS MATERIALIZED (SELECT * FROM loop_scopes_at(p_chain, p_block, p_owner)),
     ends AS (
-        SELECT k.chain_id, k.loop_id, k.owner_id, e.scope_key, e.project, e.market_id, min(k.opened_block) AS first_block,
+        SELECT k.chain_id, k.loop_id, k.owner_id, e.scope_key, min(k.opened_block) AS first_block,
             array_agg(DISTINCT e.collateral) FILTER (WHERE e.collateral IS NOT NULL) AS collateral,
             array_agg(DISTINCT e.debt) FILTER (WHERE e.debt IS NOT NULL) AS debt
         FROM links k
         CROSS JOIN LATERAL (VALUES
-            (k.from_scope_key, k.from_project, k.from_market_id, NULL, k.borrow_token),
-            (k.to_scope_key, k.to_project, k.to_market_id, k.token, NULL)
-        ) e (scope_key, project, market_id, collateral, debt)
-        GROUP BY k.chain_id, k.loop_id, k.owner_id, e.scope_key, e.project, e.market_id
+            (k.from_scope_key, NULL, k.borrow_token), (k.to_scope_key, k.token, NULL)
+        ) e (scope_key, collateral, debt)
+        GROUP BY k.chain_id, k.loop_id, k.owner_id, e.scope_key
     ),
     legs AS (
-        SELECT chain_id, loop_id, jsonb_agg(leg ORDER BY first_block, leg ->> 'project', leg ->> 'market_id') AS cycle,
+        SELECT chain_id, loop_id, jsonb_agg(leg ORDER BY first_block, leg ->> 'project', leg ->> 'version', leg ->> 'deployment',
+                leg ->> 'market_id') AS cycle,
             array_agg(DISTINCT leg ->> 'project') AS projects
         FROM (
             -- where collateral is pooled the leg is the pool: its reserves together
             SELECT s.chain_id, s.loop_id, min(s.first_block) AS first_block, jsonb_build_object(
-                'project', s.project,
-                'market_id', CASE WHEN bool_or(m.collateral_asset IS NOT NULL) THEN min(s.market_id) END,
-                'collateral', coalesce(jsonb_agg(DISTINCT c) FILTER (WHERE c IS NOT NULL), '[]'),
-                'debt', coalesce(jsonb_agg(DISTINCT d) FILTER (WHERE d IS NOT NULL), '[]')) AS leg
+                'project', d.project, 'version', d.version, 'deployment', d.name,
+                'market_id', min(m.market_id) FILTER (WHERE m.collateral_asset IS NOT NULL),
+                'collateral', coalesce(jsonb_agg(DISTINCT pledged) FILTER (WHERE pledged IS NOT NULL), '[]'),
+                'debt', coalesce(jsonb_agg(DISTINCT owed) FILTER (WHERE owed IS NOT NULL), '[]')) AS leg
             FROM ends s
-            LEFT JOIN market m ON m.chain_id = s.chain_id AND m.market_id = s.market_id
-            LEFT JOIN LATERAL unnest(s.collateral) c ON true
-            LEFT JOIN LATERAL unnest(s.debt) d ON true
-            GROUP BY s.chain_id, s.loop_id, s.scope_key, s.project
+            LEFT JOIN market m ON m.chain_id = s.chain_id AND m.market_key = s.scope_key
+            JOIN deployment d ON d.chain_id = s.chain_id AND d.deployment_key = coalesce(m.deployment_key, s.scope_key)
+            LEFT JOIN LATERAL unnest(s.collateral) pledged ON true
+            LEFT JOIN LATERAL unnest(s.debt) owed ON true
+            GROUP BY s.chain_id, s.loop_id, s.scope_key, d.project, d.version, d.name
             UNION ALL
             -- a receipt that was pledged elsewhere, or a vault share whose vault lends the money on: one more leg, through it
             SELECT v.chain_id, v.loop_id, v.first_block, jsonb_build_object(
-                'project', d.project, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
+                'project', d.project, 'version', d.version, 'deployment', d.name, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
                 'collateral', jsonb_build_array(hex(m.asset)), 'debt', '[]'::jsonb, 'via', v.token)
             FROM (SELECT k.chain_id, k.loop_id, k.token, min(k.opened_block) AS first_block FROM links k GROUP BY 1, 2, 3) v
             JOIN market m ON m.chain_id = v.chain_id AND m.supply_token = unhex(v.token)
@@ -118,7 +119,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                 AND e.scope_key = CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_key ELSE m.deployment_key END)
             UNION ALL
             SELECT v.chain_id, v.loop_id, v.first_block, jsonb_build_object(
-                'project', d.project, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
+                'project', d.project, 'version', d.version, 'deployment', d.name, 'market_id', CASE WHEN m.collateral_asset IS NOT NULL THEN m.market_id END,
                 'collateral', jsonb_build_array(hex(m.asset)), 'debt', '[]'::jsonb, 'via', v.token)
             FROM (SELECT k.chain_id, k.loop_id, k.token, min(k.opened_block) AS first_block FROM links k GROUP BY 1, 2, 3) v
             JOIN position p ON p.chain_id = v.chain_id AND p.account = unhex(v.token) AND p.side = 'supply' AND p.shares_raw > 0

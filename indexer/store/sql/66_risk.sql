@@ -161,3 +161,29 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     LEFT JOIN risk_head_state s ON s.chain_id = d.chain_id AND s.deployment_key = d.deployment_key
     WHERE c.chain_id = p_chain AND p_block BETWEEN c.start_block AND c.block_number
 $$;
+
+-- Accounts that may have had a health factor below p_below at a block that the head has left behind, from risk_head of the head:
+-- a row not touched since has fallen by no more than its scope's pressure now, which was no higher then. Whoever was touched
+-- since may have been anything. NULL (everybody) without a bound, for final blocks, whose closed positions are not kept, and
+-- where the table is not kept.
+CREATE FUNCTION risk_suspects(p_chain bigint, p_block bigint, p_below numeric) RETURNS bytea[]
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN p_below > 0 AND k.is_kept THEN ARRAY(
+        SELECT DISTINCT r.account
+        FROM risk_head r
+        LEFT JOIN risk_pressure p
+            ON p.chain_id = r.chain_id AND p.deployment_key = r.deployment_key AND p.scope = r.scope
+        WHERE r.chain_id = p_chain
+          AND (r.as_of_block > p_block OR r.is_open AND (r.safe_until IS NULL OR p.pressure IS NULL
+              OR r.safe_until <= ln(p_below)::float8 + p.pressure + 1e-9))
+    ) END
+    FROM (
+        SELECT coalesce(bool_and(coalesce(s.is_current AND s.block_number >= p_block
+            AND p_block > coalesce(h.finalized_block, -1), false)), false) AS is_kept
+        FROM cursor c
+        JOIN chain h ON h.chain_id = c.chain_id
+        JOIN deployment d ON d.chain_id = c.chain_id AND d.protocol = c.protocol AND d.kind = 'lending'
+        LEFT JOIN risk_head_state s ON s.chain_id = d.chain_id AND s.deployment_key = d.deployment_key
+        WHERE c.chain_id = p_chain AND p_block BETWEEN c.start_block AND c.block_number
+    ) k
+$$;

@@ -214,19 +214,26 @@ SELECT
     extract(epoch FROM now())::bigint - b.block_timestamp AS lag_s,
     to_timestamp(c.seen_at) AS node_seen_at,
     (SELECT count(*) FROM reorg r WHERE r.chain_id = k.chain_id AND r.seen_at > extract(epoch FROM now()) - 86400) AS reorgs_24h,
-    k.error
+    r.worst_error AS reconciliation_error, r.n_differences AS reconciliation_differences,
+    r.n_compared AS reconciliation_compared, r.block_number AS reconciliation_block,
+    to_timestamp(r.seen_at) AS reconciliation_time, k.error
 FROM cursor k
 LEFT JOIN chain c ON c.chain_id = k.chain_id
+LEFT JOIN LATERAL (
+    SELECT * FROM reconciliation n WHERE n.chain_id = k.chain_id ORDER BY n.seen_at DESC LIMIT 1
+) r ON true
 LEFT JOIN block b ON b.chain_id = k.chain_id AND b.block_number = k.block_number;
 
 CREATE VIEW perp_events AS
 SELECT
     a.chain_id, c.name AS blockchain, d.project, d.version, d.name AS deployment, d.project AS venue, m.market_id AS market,
-    hex(a.trader) AS trader, a.side, a.action, a.size_raw, a.price_raw, a.margin_delta_raw, a.fee_raw, a.pnl_raw,
-    a.funding_raw, a.is_liquidation, a.block_number, to_timestamp(b.block_timestamp) AS block_time, hex(a.tx_hash) AS tx_hash,
+    hex(a.trader) AS trader, a.side, a.action, (f.fill).size_base, (f.fill).price, (f.fill).margin_delta, (f.fill).margin_unit,
+    (f.fill).fee_usd, (f.fill).pnl_usd, a.is_liquidation, (f.fill).is_adl,
+    a.size_raw, a.price_raw, a.margin_delta_raw, a.fee_raw, a.pnl_raw, a.funding_raw, a.block_number, to_timestamp(b.block_timestamp) AS block_time, hex(a.tx_hash) AS tx_hash,
     a.tx_index, a.log_index AS evt_index, a.leg, hex(a.contract) AS project_contract_address
 FROM perp_action a
 JOIN chain c ON c.chain_id = a.chain_id
 JOIN deployment d ON d.chain_id = a.chain_id AND d.deployment_key = a.deployment_key
 LEFT JOIN market m ON m.chain_id = a.chain_id AND m.market_key = a.market_key
-LEFT JOIN block b ON b.chain_id = a.chain_id AND b.block_number = a.block_number;
+LEFT JOIN block b ON b.chain_id = a.chain_id AND b.block_number = a.block_number
+CROSS JOIN LATERAL (SELECT perp_fill_of(d.protocol, a, m) AS fill OFFSET 0) f;  -- once a row

@@ -130,21 +130,12 @@ LEFT JOIN token t ON t.chain_id = m.chain_id AND t.address = m.asset
 LEFT JOIN block b ON b.chain_id = h.chain_id AND b.block_number = h.block_number
 CROSS JOIN LATERAL (SELECT utilization_of(h.debt_raw, h.supply_raw) AS utilization, utilization_formula(m.accounting) AS formula, h.target) u;
 
--- M20: least squares slope of the change of ln(debt in tokens) on the change of the borrow rate, over the kept points.
+-- M20: the elasticities as of now.
 CREATE VIEW rate_elasticity AS
-SELECT p.chain_id, d.project, d.version, d.name AS deployment, m.market_id, regr_count(p.grown, p.risen) AS n,
-    regr_slope(p.grown, p.risen) AS elasticity, regr_r2(p.grown, p.risen) AS r2, p.market_key
-FROM (
-    SELECT s.chain_id, s.market_key,
-        (s.debt_apr - lag(s.debt_apr) OVER w)::float8 AS risen,
-        CASE WHEN s.debt_raw > 0 AND lag(s.debt_raw) OVER w > 0 THEN ln(s.debt_raw / lag(s.debt_raw) OVER w)::float8 END AS grown
-    FROM market_snapshot s
-    WINDOW w AS (PARTITION BY s.chain_id, s.market_key ORDER BY s.bucket)
-) p
-JOIN market m ON m.chain_id = p.chain_id AND m.market_key = p.market_key
-JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
-GROUP BY p.chain_id, d.project, d.version, d.name, m.market_id, p.market_key
-HAVING regr_count(p.grown, p.risen) >= 3;
+SELECT e.chain_id, d.project, d.version, d.name AS deployment, m.market_id, e.n, e.elasticity, e.r2, e.market_key
+FROM (SELECT c.chain_id, found.* FROM chain c CROSS JOIN LATERAL rate_elasticity_at(c.chain_id, 9223372036854775807) found) e
+JOIN market m ON m.chain_id = e.chain_id AND m.market_key = e.market_key
+JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key;
 
 -- M23: how far what is shown of a deployment can be trusted, at its indexed head.
 CREATE VIEW data_quality AS

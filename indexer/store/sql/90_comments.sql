@@ -4,7 +4,7 @@
 COMMENT ON VIEW bad_debt IS 'M14: latent (insolvent accounts now), realised (written off) and covered (paid in since), never netted';
 COMMENT ON VIEW flashloan_events IS 'One row a flash loan and token';
 COMMENT ON VIEW ingest_status IS 'M23: how far each protocol of each chain is indexed, and how far behind the node';
-COMMENT ON VIEW perp_events IS 'What was done on perp venues, in the venues'' own units; never sum it into positions';
+COMMENT ON VIEW perp_events IS 'What was done on perp venues, in people''s units and (*_raw) in the venues'' own; never sum it into positions';
 COMMENT ON VIEW interest_index_history IS 'Indexes and rates booked at the end of each block that changed them';
 COMMENT ON VIEW lending_events IS 'Every action, Dune''s column names. For people: never sum it into balances';
 COMMENT ON VIEW liquidation_events IS 'One row a liquidation: debt repaid, collateral seized, bad debt written off with it; USD at the oracle prices of that block';
@@ -187,6 +187,11 @@ DECLARE
         'rate_at_target_raw', 'Morpho adaptive curve: rate at target utilisation as stored, WAD a second',
         'receipt_token', 'aToken, 0x hex',
         'receiver', 'contract that got the loan, 0x hex',
+        'reconciliation_error', 'M23: worst |indexed - contract| / contract of the newest comparison of balances on this chain, fraction; NULL before the first, or when the contracts answered none but zero',
+        'reconciliation_differences', 'answers of contracts that differed in it',
+        'reconciliation_compared', 'answers compared in it',
+        'reconciliation_block', 'block it was made at',
+        'reconciliation_time', 'wall-clock time at which it was made',
         'recipient', 'who received (withdraw, transfer, flash loan), 0x hex',
         'regime', 'rules in force',
         'reorgs_24h', 'reorgs seen in the last day',
@@ -226,6 +231,13 @@ DECLARE
         'margin_delta_raw', 'margin added or taken out, base units of the margin token',
         'perp_events.fee_raw', 'fee paid, venue''s unit',
         'pnl_raw', 'profit realised, venue''s unit',
+        'size_base', 'whole base units, sign as size_raw; GMX v1: dollars of size / price; NULL where the event has no size or a token''s decimals are unknown',
+        'perp_events.price', 'price of the fill of one whole base unit, USD (perp_v2: its quote, at par)',
+        'margin_delta', 'margin added (positive) or taken out, whole units of margin_unit',
+        'margin_unit', 'what margin_delta is in: usd, or the token, 0x hex',
+        'fee_usd', 'fee paid, USD; perp_v2 and Synthetix: quote and sUSD at par; NULL where the event does not tell',
+        'pnl_usd', 'profit realised, USD, as fee_usd; NULL where the event does not tell',
+        'is_adl', 'whether it was an auto-deleveraging; NULL where the event does not tell it from another decrease',
         'funding_raw', 'funding paid (positive) or received, venue''s unit',
         'is_liquidation', 'whether it was forced'
     ) || jsonb_build_object(

@@ -14,6 +14,7 @@ COMMENT ON FUNCTION owner_leverage_at(bigint, bigint) IS 'M1 of every owner as o
 COMMENT ON FUNCTION leverage_by_scope_at(bigint, bigint) IS 'M1 by scope, level and pair class as of (chain id, block); deployment_key 0 is the chain';
 COMMENT ON FUNCTION leverage_distribution_at(bigint, bigint, numeric) IS 'M2 as of (chain id, block), of borrowers that owe at least so many USD';
 COMMENT ON FUNCTION concentration_at(bigint, bigint) IS 'M18 as of (chain id, block)';
+COMMENT ON FUNCTION rate_elasticity_at(bigint, bigint) IS 'M20: how much borrowing followed the rate, over the intervals kept up to (chain id, block)';
 COMMENT ON FUNCTION tvl_adjusted_at(bigint, bigint) IS 'M17 as of (chain id, block); deployment_key 0 is the chain';
 COMMENT ON FUNCTION tokens_held_at(bigint, bigint) IS 'M17: what each deployment holds of each token as of (chain id, block)';
 COMMENT ON FUNCTION bad_debt_at(bigint, bigint, numeric) IS 'M14 as of (chain id, block), at a cost of one liquidation in USD';

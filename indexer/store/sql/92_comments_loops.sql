@@ -64,7 +64,7 @@ DECLARE
         'shape', 'loop: came back to where it borrowed; chain: has not',
         'market_id', 'the one isolated market; NULL for a pool or for several',
         'projects', 'projects in it',
-        'cycle', 'legs: project, market_id (NULL for a pool), tokens pledged and owed; `via` a vault share that lends on; NULL by state',
+        'cycle', 'legs: project, version, deployment, market_id (NULL for a pool), tokens pledged and owed; `via` a vault share that lends on; NULL by state',
         'pair_class', 'as in v_account_leverage; NULL where the legs differ',
         'n_links', 'links, closed ones too',
         'collateral_usd', 'collateral of all its scopes (dfc: of the deployment), USD',

@@ -1,6 +1,7 @@
 COMMENT ON VIEW liquidation_risk IS 'M12: every borrower at the indexed head. Rows with a health factor below 1.05 are exact as of the head, quiet ones as of their own as_of_block; as of any one block: liquidation_risk_at(chain_id, block)';
 COMMENT ON VIEW limits IS 'M16: leverage allowed and used by risk scope at the indexed head; as of a block: limits_at(chain_id, block); by account: account_limits_at';
 COMMENT ON FUNCTION account_health_among(bigint, bigint, bytea[]) IS 'v_account_leverage for some accounts (20 bytes each; NULL: all) as of (chain id, block)';
+COMMENT ON FUNCTION risk_suspects(bigint, bigint, numeric) IS 'Accounts (20 bytes) that may have had a health factor below a bound as of (chain id, block), for a block that is not final yet; NULL: everybody may';
 COMMENT ON FUNCTION limits_at(bigint, bigint) IS 'M16 by risk scope as of (chain id, block): limit_usage weighted by debt, headroom within liquidity and caps';
 COMMENT ON FUNCTION account_limits_at(bigint, bigint, bytea[]) IS 'M16 by borrower as of (chain id, block): leverage, its limit, what may still be borrowed. Third argument: only these accounts';
 COMMENT ON FUNCTION liquidation_levels_at(bigint, bigint, text, numeric) IS 'M12: collateral of one asset (0x hex) as of (chain id, block) by the price that liquidates it, in bins of the given width in USD';

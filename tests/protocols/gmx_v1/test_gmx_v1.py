@@ -264,6 +264,14 @@ def test_the_tables_and_views(tmp_path: Path, migrated_database: Callable[[], st
         assert (state["mark"], state["oi_usd"], state["margin_long"], state["n_long"]) == (None, None, 100, 1)
         (skews,) = rows(f"SELECT * FROM imbalance_at({CHAIN_ID}, 1)")
         assert (skews["oi_skew"], skews["account_skew"], skews["notional_to_oi"]) == (None, None, None)
+        scaled = rows(
+            "SELECT action, size_base, price, margin_delta, margin_unit, fee_usd, pnl_usd, is_adl FROM perp_events "
+            "ORDER BY block_number"
+        )
+        half = Decimal("0.5")  # 1,000 USD at 2,000
+        assert [tuple(row.values()) for row in scaled] == [
+            ("increase", half, 2000, 100, "usd", 0, None, None), ("decrease", -half, 2000, 0, "usd", 0, None, None),
+        ]  # fmt: skip
         connection.execute(
             "INSERT INTO perp_action (chain_id, block_number, log_index, leg, tx_index, tx_hash, deployment_key, market_key, "
             "action, trader, side, size_raw, is_liquidation, contract) SELECT chain_id, 1, 99, 0, 0, '', deployment_key, "

@@ -121,6 +121,15 @@ def test_the_tables_and_views(tmp_path: Path, migrated_database: Callable[[], st
             ("increase", "long", 5 * 10**18, None, False),
             ("liquidation", "long", -5 * 10**18, -900 * USD, True),
         ]
+        scaled = rows(
+            "SELECT size_base, price, margin_delta, margin_unit, fee_usd, pnl_usd, is_adl FROM perp_events ORDER BY block_number"
+        )
+        # 5e18 base units of 18 decimals; 2e15 USD of one, 1e30, are 2,000 of a whole token; 1e9 base units of USDC are 1,000;
+        # the liquidation left no collateral to take out
+        assert [tuple(row.values()) for row in scaled] == [
+            (5, 2000, 1000, USDC, None, None, False),
+            (-5, 2000, 0, USDC, None, -900, False),
+        ]
 
         (state,) = rows(f"SELECT * FROM perp_market_state_at({CHAIN_ID}, 2)")
         assert (state["venue"], state["market"], state["oi_convention"]) == (

@@ -53,6 +53,20 @@ def test_the_recording_of_the_repository(migrated_database: Callable[[], str]) -
     with psycopg.connect(url) as connection:
         told = dict(connection.execute("SELECT action, count(*) FROM perp_events GROUP BY 1").fetchall())
         assert {"trade", "liquidation", "deposit", "withdraw", "funding", "settle_pnl", "liquidity"} <= set(told)
+        people = connection.execute(
+            "SELECT action, size_base, price, margin_delta, margin_unit, fee_usd, pnl_usd, is_adl, size_raw, fee_raw, pnl_raw, "
+            "margin_delta_raw FROM perp_events ORDER BY block_number, evt_index, leg"
+        ).fetchall()
+        settlement = connection.execute("SELECT value_text FROM param WHERE name = 'settlement_token'").fetchone()
+        assert settlement is not None
+        deposits = [row for row in people if row[0] == "deposit"]
+        # USDC has 6 decimals, everything that is traded 18
+        assert {(row[4], row[7]) for row in deposits} == {(settlement[0], False)}
+        assert all(row[3] * 10**6 == row[11] > 0 for row in deposits)
+        trades = [row for row in people if row[0] == "trade"]
+        assert all(row[1] * 10**18 == row[8] != 0 and row[2] > 0 and row[5] * 10**18 == row[9] for row in trades)
+        assert {(row[3], row[4]) for row in trades} == {(None, None)}
+        assert any(row[6] * 10**18 == row[10] != 0 for row in trades if row[6] is not None)
         # open interest of the takers: the books' running totals are the sum of their positions
         totals = connection.execute(
             "SELECT (SELECT (s.extra->>(v.side || '_size'))::numeric FROM market_state s "

@@ -184,6 +184,13 @@ def test_the_state_told_is_absolute(chain: Chain) -> None:
         assert [tuple(row.values()) for row in rows] == [
             ("deposit", None, None, 1000 * E18), ("trade", "long", 2 * E18, None), ("trade", "short", -5 * E18, None),
         ]  # fmt: skip
+        rows = db.execute(
+            "SELECT size_base, price, margin_delta, margin_unit, fee_usd, pnl_usd, is_adl FROM perp_events ORDER BY block_number"
+        ).fetchall()
+        assert [tuple(row.values()) for row in rows] == [
+            (None, None, 1000, "usd", None, None, False), (2, 1200, None, None, 0, None, False),
+            (-5, 1210, None, None, 0, None, False),
+        ]  # fmt: skip
         row = db.execute("SELECT asset FROM positions WHERE side = 'margin'").fetchone()
         assert row and row["asset"] == SUSD, "margin is in sUSD, whatever the market trades"
 
@@ -238,6 +245,8 @@ def test_a_liquidation_has_two_steps(chain: Chain, late: bool) -> None:
             "SELECT side, size_raw, price_raw, fee_raw FROM perp_events WHERE is_liquidation"
         ).fetchall()
         assert tuple(row.values()) == ("short", -5 * E18, 8 * E18, 9 * E18)
+        (row,) = db.execute("SELECT size_base, price, fee_usd, is_adl FROM perp_events WHERE is_liquidation").fetchall()
+        assert tuple(row.values()) == (-5, 8, 9, False)  # 2 + 3 + 4, or once their sum
 
 
 def test_markets_of_the_older_futures_are_not_taken_for_perps(chain: Chain) -> None:
