@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, Final
 
 from fastapi import Request
@@ -50,18 +50,17 @@ class Kept:
         if not mine:
             try:
                 return found.result(WAIT_SECONDS)
-            except Exception:
+            except (CancelledError, TimeoutError):
                 return make()
         try:
-            made = make()
-        except BaseException as error:
-            with self._lock:
-                if self._found.get(key) is found:
-                    del self._found[key]
-            found.set_exception(error)
-            raise
-        found.set_result(made)
-        return made
+            found.set_result(make())
+        finally:
+            if not found.done():
+                with self._lock:
+                    if self._found.get(key) is found:
+                        del self._found[key]
+                found.cancel()
+        return found.result()
 
 
 def respond(
