@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, Final
 
 from fastapi import Request
@@ -50,31 +50,34 @@ class Kept:
         if not mine:
             try:
                 return found.result(WAIT_SECONDS)
-            except Exception:
+            except (CancelledError, TimeoutError):
                 return make()
         try:
-            made = make()
-        except BaseException as error:
-            with self._lock:
-                if self._found.get(key) is found:
-                    del self._found[key]
-            found.set_exception(error)
-            raise
-        found.set_result(made)
-        return made
+            found.set_result(make())
+        finally:
+            if not found.done():
+                with self._lock:
+                    if self._found.get(key) is found:
+                        del self._found[key]
+                found.cancel()
+        return found.result()
 
 
 def respond(
-    request: Request, at: BlockAt, model: type[Envelope[Any]], meta: dict[str, Any], make: Callable[[], Answer]
-) -> Response:
-    """Return an answer whose rows are kept: `make` gives the whole of it, `meta` is of this request."""
+    request: Request, at: BlockAt, model: type[Envelope[Any]], meta: dict[str, Any], make: Callable[[], Answer],
+    *also: object,
+) -> Response:  # fmt: skip
+    """Return an answer whose rows are kept: `make` gives the whole of it, `meta` is of this request.
+
+    `also` is what the rows depend on besides the question and the block.
+    """
     headers = etag.headers(request, at)
     kept: Kept = request.app.state.kept
 
     def written() -> bytes:
         return model.model_validate(make()).model_dump_json(exclude={"meta"}, by_alias=True).encode()
 
-    key = (request.url.path, request.url.query, headers["ETag"])
+    key = (request.url.path, request.url.query, headers["ETag"], *also)
     told = model.model_fields["meta"].annotation.model_validate(meta).model_dump_json(by_alias=True)  # type: ignore[union-attr]
     body = kept.get(key, written)[:-1] + b',"meta":' + told.encode() + b"}"
     return Response(body, media_type="application/json", headers=headers)

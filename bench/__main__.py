@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from bench import adapters, backfill, cascade, exposure, floor, head, loops, report, restart, risk
+from bench import adapters, backfill, cascade, exposure, floor, head, load, loops, report, restart, risk
 from bench.chain_generator import DEFAULT_CACHE, GeneratedChain, ensure
 from bench.measure import Postgres, load_average, postgres
 
-PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head", "exposure", "cascade", "risk", "loops")
+PARTS = ("adapters", "backfill", "slow", "memory", "restart", "head", "exposure", "cascade", "risk", "loops", "load")
 """`backfill` includes the floor and the rebuild."""
 
 
@@ -32,6 +32,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--kills", type=int, default=10, help="restart: times the indexer is killed")
     parser.add_argument("--head-blocks", type=int, default=100, help="head: blocks that appear one by one")
+    parser.add_argument("--load-seconds", type=float, default=60, help="load: how long clients ask and listen")
     parser.add_argument("--cache", type=Path, default=None, help="directory of generated chains; default .cache/bench")
     parser.add_argument("--json", type=Path, default=DEFAULT_CACHE / "results.json", help="where the results go")
     parser.add_argument("--results", type=Path, default=None, help="also write them as Markdown, e.g. bench/RESULTS.md")
@@ -79,6 +80,8 @@ def measure(args: argparse.Namespace, server: Postgres) -> dict[str, Any]:
                 results[part] = risk.run(server)
             case "loops":
                 results[part] = loops.run(seed=args.seed)
+            case "load":
+                results[part] = load.run(server, args.load_seconds)
             case "exposure":
                 results[part] = exposure.run(args.seed)
         print(report.terminal({part: results[part]}), flush=True)

@@ -84,6 +84,7 @@ def lines(results: dict[str, Any]) -> Iterator[Line]:
         )
         yield Line("the same with chains, to summing the edges", f"{work / graph['floor_seconds']:.0f}x")
     yield from _risk(results.get("risk"))
+    yield from _load(results.get("load"))
 
 
 def _risk(found: dict[str, Any] | None) -> Iterator[Line]:
@@ -103,6 +104,21 @@ def _risk(found: dict[str, Any] | None) -> Iterator[Line]:
         for name, page in run["poll"].items():
             figure = f"p50 {page['p50_ms']:.1f} ms, p99 {page['p99_ms']:.1f} ms"
             yield Line(f"at-risk list, {size}, {name}, one poller", figure, "p99 under 25 ms", page["p99_ms"] < 25)
+
+
+def _load(found: dict[str, Any] | None) -> Iterator[Line]:
+    """The API under pollers and listeners."""
+    if found is None:
+        return
+    what = f"{found['pollers']} pollers and {found['listeners']} listeners, {found['borrowers']:,} borrowers, {found['seconds']:.0f} s"
+    took = found["poll_ms"]
+    figure = f"p50 {took['p50']:.1f} ms, p95 {took['p95']:.1f} ms, p99 {took['p99']:.1f} ms"
+    yield Line(f"at-risk list, {what}", figure, "p99 under 25 ms", took["p99"] < 25)
+    yield Line("its requests", f"{found['requests']:,}, {found['unchanged']:,} of them 304, {found['errors']} errors",
+               "no errors", not found["errors"])  # fmt: skip
+    lost = found["missed_events"] + found["listeners_out_of_order"] + found["broken_streams"]
+    yield Line("events missed", f"{found['missed_events']} of {found['events_expected']:,}", "none", not lost)
+    yield Line("a block's commit beside them", f"p50 {found['commit_ms']['p50']:.0f} ms")
 
 
 def terminal(results: dict[str, Any]) -> str:

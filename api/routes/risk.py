@@ -154,7 +154,8 @@ def liquidation_risk_positions(
         )  # fmt: skip
         return listed(request, found, page, at)
 
-    return kept.respond(request, at, Envelope[list[AtRisk]], meta(at), make)
+    from_table = queries.at_risk.holds(connection, at)  # else computed, without what only the table has
+    return kept.respond(request, at, Envelope[list[AtRisk]], meta(at), make, from_table)
 
 
 def began_at_head(at: BlockAt) -> Problem:

@@ -179,11 +179,8 @@ class Wallet(PledgeBook):
     def _spend(self, token: Token, amount: int) -> None:
         self.balance[token] -= amount
         if self.balance[token] < 0:  # it held money that was never seen to come in
-            self._doubt(token)
+            self.unknown.add(token)
             self.balance[token] = 0
-
-    def _doubt(self, token: Token) -> None:
-        self.unknown.add(token)
 
     def _free(self, token: Token) -> int | None:
         if not self.flows or token in self.unknown:
@@ -194,7 +191,7 @@ class Wallet(PledgeBook):
         """Take money out of the wallet; the rule says which of it is borrowed."""
         lots = self.wallet[token]
         if self.balance[token] < amount and self.flows:
-            self._doubt(token)
+            self.unknown.add(token)
         part = tagged(rule, amount, total(lots), self._free(token))
         found = take(lots, int(part) if part is not None else 0)
         self._spend(token, amount)
@@ -230,7 +227,7 @@ class Wallet(PledgeBook):
         self.pending = []
         for token, amount in sums.items():
             if doubtful:
-                self._doubt(token)
+                self.unknown.add(token)
             lots: list[Lot] = []
             if given:
                 for payments in given.values():
@@ -271,7 +268,7 @@ class Wallet(PledgeBook):
             case "withdraw":
                 lots = self.release(act.pledge, act.amount, act.block, act.log)
                 if act.pledge in self.doubted:
-                    self._doubt(act.token)
+                    self.unknown.add(act.token)
                 if move is not None:
                     self._put(act.token, act.amount, lots, move)
                 elif not self.flows:
