@@ -18,7 +18,19 @@ from itertools import groupby
 
 from indexer.aggregation.dfc import Rule, tagged
 from indexer.aggregation.lots import (
-    Act, Borrow, Bridge, Evidence, Lot, Move, Queue, Receipt, Token, converted, shared, take, total,
+    Act,
+    Borrow,
+    Bridge,
+    Evidence,
+    Lot,
+    Move,
+    Queue,
+    Receipt,
+    Token,
+    converted,
+    shared,
+    take,
+    total,
 )  # fmt: skip
 from indexer.aggregation.pledges import PledgeBook, Trace
 
