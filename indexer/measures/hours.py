@@ -29,25 +29,29 @@ FROM (
     FROM (
         SELECT m.market_key, l.n, s AS state, s.block_number, b.block_timestamp, m.accounting, d.kind,
             (i).mark, (i).long_raw AS long, (i).short_raw AS short
-        FROM (  -- numbers first: whole states are read of the hours' last ones only
-            SELECT s.market_key, b.block_timestamp / 3600 AS n, max(s.block_number) AS block_number
-            FROM market_state s
-            JOIN block b ON b.chain_id = s.chain_id AND b.block_number = s.block_number
-            WHERE s.chain_id = %(chain)s AND s.block_number BETWEEN %(first)s AND %(last)s
-              AND b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
-            GROUP BY 1, 2
-        ) l
-        JOIN market m ON m.chain_id = %(chain)s AND m.market_key = l.market_key
+        FROM market m
         JOIN deployment d ON d.chain_id = m.chain_id AND d.deployment_key = m.deployment_key
             AND d.kind IN ('lending', 'perp') AND d.protocol = ANY(%(protocols)s)
-        JOIN market_state s ON s.chain_id = m.chain_id AND s.market_key = l.market_key AND s.block_number = l.block_number
+        CROSS JOIN LATERAL (  -- a range of the key of each market, whatever the statistics say; whole states are read later
+            SELECT (SELECT b.block_timestamp FROM block b
+                    WHERE b.chain_id = s.chain_id AND b.block_number = s.block_number) / 3600 AS n,
+                max(s.block_number) AS block_number
+            FROM market_state s
+            WHERE s.chain_id = m.chain_id AND s.market_key = m.market_key
+              AND s.block_number BETWEEN %(first)s AND %(last)s
+            GROUP BY 1
+            OFFSET 0
+        ) l
+        JOIN market_state s ON s.chain_id = m.chain_id AND s.market_key = m.market_key AND s.block_number = l.block_number
         JOIN block b ON b.chain_id = s.chain_id AND b.block_number = s.block_number
         CROSS JOIN LATERAL (SELECT interest_of(m.accounting, s) AS i) x
+        WHERE m.chain_id = %(chain)s
     ) s
 ) e
 LEFT JOIN (
-    SELECT x.market_key, b.block_timestamp / 3600 AS n, sum(x.raw) AS raw, sum(x.raw) FILTER (WHERE x.side = 'long') AS long_raw,
-        count(*) FILTER (WHERE x.side IS NULL) AS unsided
+    SELECT x.market_key, (SELECT b.block_timestamp FROM block b
+            WHERE b.chain_id = %(chain)s AND b.block_number = x.block_number) / 3600 AS n,
+        sum(x.raw) AS raw, sum(x.raw) FILTER (WHERE x.side = 'long') AS long_raw, count(*) FILTER (WHERE x.side IS NULL) AS unsided
     FROM (
         SELECT a.market_key, a.block_number, NULL::text AS side, a.amount_raw AS raw
         FROM action a
@@ -55,8 +59,6 @@ LEFT JOIN (
         UNION ALL
         SELECT p.market_key, p.block_number, p.side, p.size_raw FROM perp_liquidations(%(chain)s, %(first)s, %(last)s) p
     ) x
-    JOIN block b ON b.chain_id = %(chain)s AND b.block_number = x.block_number
-    WHERE b.block_timestamp >= %(since)s AND b.block_timestamp < %(until)s
     GROUP BY 1, 2
 ) l ON l.market_key = e.market_key AND l.n = e.n
 WHERE coalesce(e.debt, e.long + e.short) IS NOT NULL

@@ -251,24 +251,24 @@ RETURNS TABLE (
     tagged_usd numeric, collateral_usd numeric, share numeric, coverage_start_block bigint, deployment_key bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    WITH held AS (
+    WITH held AS MATERIALIZED (
         SELECT p.chain_id, p.deployment_key, p.market_key, p.owner, sum(p.amount_raw) AS amount_raw,
             CASE WHEN bool_and(p.amount_usd IS NOT NULL) THEN sum(p.amount_usd) END AS amount_usd
         FROM positions_at(p_chain, p_block) p
         WHERE p.side IN ('supply', 'collateral') AND p.is_collateral
         GROUP BY 1, 2, 3, 4
     ),
-    tags AS (
-        SELECT DISTINCT ON (g.chain_id, g.owner, g.market_key) g.*, hex(g.owner) AS owner_id FROM collateral_tag g
-        WHERE (p_chain IS NULL OR g.chain_id = p_chain) AND (p_block IS NULL OR g.block_number <= p_block)
-        ORDER BY g.chain_id, g.owner, g.market_key, g.block_number DESC, g.log_index DESC
-    ),
     sums AS (
         SELECT h.chain_id, h.deployment_key, r.rule, sum(h.amount_usd) AS collateral_usd,
             CASE WHEN bool_and(r.tag IS NOT NULL)  -- least() would take the balance for an unknown tag
                 THEN coalesce(sum(ratio(least(r.tag, h.amount_raw) * h.amount_usd, h.amount_raw)), 0) END AS tagged_usd
         FROM held h
-        LEFT JOIN tags g ON g.chain_id = h.chain_id AND g.market_key = h.market_key AND g.owner_id = h.owner
+        LEFT JOIN LATERAL (  -- one probe of its key for each balance
+            SELECT g.owner, g.low_raw, g.mid_raw, g.high_raw FROM collateral_tag g
+            WHERE g.chain_id = h.chain_id AND g.owner = unhex(h.owner) AND g.market_key = h.market_key
+              AND (p_block IS NULL OR g.block_number <= p_block)
+            ORDER BY g.block_number DESC, g.log_index DESC LIMIT 1
+        ) g ON true
         CROSS JOIN LATERAL (VALUES
             ('free_first', CASE WHEN g.owner IS NULL THEN 0 ELSE g.low_raw END),
             ('pro_rata', CASE WHEN g.owner IS NULL THEN 0 ELSE g.mid_raw END),
