@@ -23,7 +23,8 @@ WETH, WSTETH = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2", "0x7f39c581f595b53c
 LOOP = {
     "loop_id": "event:5166041632458370305", "owner": ACCOUNT, "method": "event", "shape": "loop", "kind": "intra",
     "market_id": None, "projects": ["aave"],
-    "cycle": [{"project": "aave", "market_id": None, "collateral": [WSTETH], "debt": [WETH], "via": None}],
+    "cycle": [{"project": "aave", "version": "3", "deployment": "ethereum_core", "market_id": None, "collateral": [WSTETH],
+               "debt": [WETH], "via": None}],
     "pair_class": "correlated", "turns": 2, "depth": 2, "depth_1d": 2, "depth_tx": None, "n_links": 2, "is_flash": False,
     "evidence": "flows", "collateral_usd": "43800", "debt_usd": "23800", "multiplier": 2.19, "max_ltv": 0.7,
     "bound": 3.3333333333333335, "bound_utilisation": 0.657, "is_above_bound": False, "liquidation_bound": 4.0,

@@ -36,8 +36,10 @@ def test_a_safes_life(linkdb: psycopg.Connection[Any], indexed: bool) -> None:
     ]  # fmt: skip
     desk = index(linkdb, "safe", {"SafeProxyFactory": FACTORY}, made, met=[(30, SAFE), (30, OTHER), (30, ALICE)])
     assert desk.watch().addresses == {FACTORY, SAFE, OTHER}
-    assert owners(linkdb, 10) == {SAFE: (ALICE, "safe: its owner"), OTHER: (OTHER, "safe: 1 of 2, its own owner")}
-    assert owners(linkdb, 20)[SAFE] == (SAFE, "safe: 2 of 2, its own owner")
+    assert owners(linkdb, 29) == {}  # nobody had met them by then
+    assert owners(linkdb, 30) == {
+        SAFE: (SAFE, "safe: 2 of 2, its own owner"), OTHER: (OTHER, "safe: 1 of 2, its own owner")
+    }  # fmt: skip
     assert owners(linkdb)[SAFE] == (BOB, "safe: its owner")
     rows = linkdb.execute("SELECT DISTINCT from_block, block_number FROM wallet_owner ORDER BY 1").fetchall()
     assert rows == [(10, 30), (20, 30), (40, 40)]  # undone with the position of block 30 that made it watched
