@@ -105,7 +105,7 @@ def classify(
             return None
         if _PRUNED.search(message):
             return MissingFact(f"the node no longer has the state: {shown}; an archive node is needed")
-    if _UNKNOWN_BLOCK.search(message):
+    if code == -32001 or _UNKNOWN_BLOCK.search(message):  # EIP-1898: a block of that hash is not there, or not any more
         return BlockNotYetKnown(shown)
     if method == "eth_getLogs" and _PRUNED.search(message) and not _RANGE.search(message):
         return NodeUnavailable(f"the node has pruned these logs, use one that keeps them: {shown}")

@@ -156,3 +156,8 @@ def test_urls_are_shown_without_their_secrets(url: str, shown: str) -> None:
 def test_retry_after() -> None:
     assert (retry_after("2"), retry_after("0.5"), retry_after(None)) == (2.0, 0.5, None)
     assert (retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), retry_after("-1"), retry_after("1e9")) == (None, None, None)
+
+
+def test_a_block_by_hash_that_is_not_there() -> None:
+    """EIP-1898's code; anvil's own words."""
+    assert isinstance(classify(-32001, "Resource not found", method="eth_call"), BlockNotYetKnown)
