@@ -105,7 +105,7 @@ def classify(
             return None
         if _PRUNED.search(message):
             return MissingFact(f"the node no longer has the state: {shown}; an archive node is needed")
-    if code == -32001 or _UNKNOWN_BLOCK.search(message):  # EIP-1898: a block of that hash is not there, or not any more
+    if _UNKNOWN_BLOCK.search(message):
         return BlockNotYetKnown(shown)
     if method == "eth_getLogs" and _PRUNED.search(message) and not _RANGE.search(message):
         return NodeUnavailable(f"the node has pruned these logs, use one that keeps them: {shown}")
@@ -113,6 +113,8 @@ def classify(
         return RangeTooLarge(shown, suggested_last(message, first, last))
     if code in (429, -32029, -32090) or _RATE.search(message):
         return RateLimited(shown, wait_seconds)
+    if code == -32001:  # EIP-1898: a block of that hash is not there, or not any more
+        return BlockNotYetKnown(shown)
     if code == -32005:
         # Infura and Besu use it for "too many logs", everybody else for a rate limit; without a telling text a range
         # of several blocks is worth splitting (it makes progress), a single one worth waiting for.
