@@ -33,8 +33,6 @@ from indexer.types import Finality
 
 MAX_WAIT_SECONDS = 25
 
-BlockNumber = Annotated[int, Query(ge=0, le=paging.INT64_MAX)]
-
 
 # ------------------------------------------------------------------------------------------------ what exists
 

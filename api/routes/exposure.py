@@ -12,7 +12,7 @@ from api.deps import Account, AsOf, AsOfList, Connection, ProtocolFilter, only_k
 from api.paging import Page
 from api.schemas import Envelope
 from api.schemas.exposure import AccountExposure, EdgeKind, ExposureEdge, ExposureSummary, Method, ProtocolCycle
-from api.scope import check_account, check_scope
+from api.scope import WholeOwner, check_scope, whose
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1", tags=["exposure"], dependencies=[Depends(only_known_parameters)])
@@ -149,10 +149,8 @@ def account_exposure(
     account: Account,
     connection: Connection,
     at: AsOf,
-    owner: Annotated[
-        bool, Query(description="Everything of the account's owner, where one is known.", examples=[True])
-    ] = False,
+    owner: WholeOwner = False,
 ) -> Answer:
     """Edges, cycles and chains, and leverage seen through the vaults whose shares it holds."""
-    check_account(connection, at, account)
-    return single(queries.exposure.of_account(connection, at, account, owner=owner), at)
+    accounts = whose(connection, at, account, owner).accounts
+    return single(queries.exposure.of_accounts(connection, at, account, accounts), at)

@@ -12,7 +12,7 @@ from api.deps import Account, AsOfList, Connection, only_known_parameters, page_
 from api.paging import Page
 from api.schemas import Envelope
 from api.schemas.loops import DebtFinanced, Loop, LoopsSummary
-from api.scope import check_account
+from api.scope import WholeOwner, whose
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1", tags=["recursion"], dependencies=[Depends(only_known_parameters)])
@@ -38,7 +38,7 @@ Method = Annotated[
 ]
 Kind = Annotated[Literal["intra", "inter"] | None, Query(description="Within one protocol, or across several.")]
 Shape = Annotated[Literal["loop", "chain"] | None, Query(description="chain: has not come back to where it borrowed.")]
-IsOpen = Annotated[bool | None, Query(description="Only open ones, or only closed ones.")]
+IsOpen = Annotated[bool | None, Query(description="Only open ones, or only closed ones.", examples=[True])]
 
 
 @router.get(
@@ -78,11 +78,20 @@ def account_loops(
     page: Annotated[Page, Depends(page_of(queries.loops.LOOPS_KEY))],
     method: Method = None,
     is_open: IsOpen = None,
+    owner: WholeOwner = False,
 ) -> Answer:
-    """Empty when it has none; 404 when it never had a position."""
-    check_account(connection, at, account)
+    """Loops are found by owner: ask for a proxy's with `owner=true`. Empty when it has none; 404 when it never had a position."""
+    asked = whose(connection, at, account, owner)
     found = queries.loops.loops(
-        connection, at, page.limit, page.after, owner=account, method=method, kind=None, shape=None, is_open=is_open
+        connection,
+        at,
+        page.limit,
+        page.after,
+        owner=asked.owner_id,
+        method=method,
+        kind=None,
+        shape=None,
+        is_open=is_open,
     )
     return listed(request, found, page, at)
 

@@ -63,7 +63,9 @@ class AtRisk(Model):
     seize_raw: Whole | None = Field(description="Collateral received for it, base units.")
     max_repay_usd: Exact | None = Field(description="max_repay_raw, USD.")
     est_profit_usd: Exact | None = Field(description="Seized less repaid, USD, before gas, slippage and protocol fees.")
-    health_factor_after: float | None = Field(description="Health factor after that; null when no debt is left.")
+    health_factor_after: float | None = Field(
+        description="Health factor after that, a ratio; null when no debt is left."
+    )
     blocked_reason: str | None = Field(
         description="reserve_paused, reserve_inactive or grace_period; null when nothing known speaks against it."
     )

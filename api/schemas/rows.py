@@ -32,8 +32,8 @@ class Market(Model):
     debt_index_raw: Whole | None = Field(description="Aave variable borrow index, ray (1e27).")
     total_supply_raw: Whole | None = Field(description="All supplied, base units of the asset.")
     total_debt_raw: Whole | None = Field(description="All owed, base units of the asset.")
-    supply_shares_raw: Whole | None = Field(description="All supply shares.")
-    debt_shares_raw: Whole | None = Field(description="All debt shares.")
+    supply_shares_raw: Whole | None = Field(description="All supply shares, base units that do not grow with interest.")
+    debt_shares_raw: Whole | None = Field(description="All debt shares, base units that do not grow with interest.")
     supply_rate_raw: Whole | None = Field(description="Supply rate in the protocol's unit (Aave ray a year).")
     debt_rate_raw: Whole | None = Field(
         description="Borrow rate in the protocol's unit (Aave ray a year, Morpho WAD a second)."
@@ -63,7 +63,9 @@ class Market(Model):
     price_usd: Exact | None = Field(description="Oracle price of one whole asset, USD.")
     price_block: int | None = Field(description="Block at which that price was seen.")
     collateral_price_usd: Exact | None = Field(description="Oracle price of one whole collateral token, USD.")
-    oracle_price_raw: Whole | None = Field(description="The oracle's own integer, by which the protocol decides.")
+    oracle_price_raw: Whole | None = Field(
+        description="The oracle's own integer, in its own unit, by which the protocol decides."
+    )
     oracle_price_block: int | None = Field(description="Block at which that integer was seen.")
     listed_block: int = Field(description="Block in which the market was listed.")
     as_of_block: int = Field(description="Block at whose end this holds.")
