@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from api.main import ROUTERS
 from api.routes.stream import PARAMETERS
-from tests.api.test_api_schema import APP, DOCUMENT
+from tests.api.test_api_schema import DOCUMENT
 
 MOMENT = {"chain", "as_of_block", "as_of_time", "finality", "min_block", "wait"}
 PAGED = {"cursor", "limit"}
@@ -65,7 +66,7 @@ def test_those_of_another_kind() -> None:
     assert {"chain", "min_block", "wait"} == parameters("/simulations/{simulation_id}")
     # a socket has no place in the document: it takes what the stream takes, but for a time to live
     assert parameters("/stream") - {"max_seconds"} == PARAMETERS
-    assert "/v1/ws" in {route.path for route in APP.routes}  # type: ignore[attr-defined]
+    assert "/v1/ws" in {route.path for module in ROUTERS for route in module.router.routes}  # type: ignore[attr-defined]
 
 
 def test_a_row_for_bots_has_what_was_promised() -> None:
