@@ -373,3 +373,15 @@ DeploymentFilter = Annotated[
     str | None,
     Query(pattern=DEPLOYMENT, description="Only this deployment, by name.", examples=["ethereum_core"]),
 ]
+
+FromBlock = Annotated[
+    int | None, Query(ge=0, le=paging.INT64_MAX, description="Only from this block on.", examples=[21_000_000])
+]
+FromTime = Annotated[
+    str | None,
+    Query(
+        max_length=40,
+        description="Not before this time: unix seconds, or ISO 8601 with a zone.",
+        examples=["1735689600"],
+    ),
+]

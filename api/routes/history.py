@@ -12,6 +12,7 @@ from api.deps import (
     AsOfList,
     Connection,
     DeploymentFilter,
+    FromTime,
     Protocol,
     ProtocolFilter,
     only_known_parameters,
@@ -168,14 +169,7 @@ def velocity(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-    from_time: Annotated[
-        str | None,
-        Query(
-            max_length=40,
-            description="Not before this time: unix seconds, or ISO 8601 with a zone.",
-            examples=["1735689600"],
-        ),
-    ] = None,
+    from_time: FromTime = None,
 ) -> Answer:
     """At the end of each snapshot interval up to the block of the answer, newest first; each names its own block."""
     check_scope(connection, at, protocol, deployment)

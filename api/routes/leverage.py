@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.answers import Answer, documented, example_list, listed
-from api.deps import AsOfList, Connection, DeploymentFilter, Protocol, only_known_parameters, page_of, unix_seconds
+from api.deps import (
+    AsOfList,
+    Connection,
+    DeploymentFilter,
+    FromTime,
+    Protocol,
+    only_known_parameters,
+    page_of,
+    unix_seconds,
+)
 from api.paging import Page
 from api.schemas import Envelope, ProtocolLeverage
 from api.scope import check_scope  # fmt: skip
@@ -67,14 +76,7 @@ def protocol_leverage_history(
     protocol: Protocol,
     deployment: DeploymentFilter = None,
     population: Population = None,
-    from_time: Annotated[
-        str | None,
-        Query(
-            max_length=40,
-            description="Not before this time: unix seconds, or ISO 8601 with a zone.",
-            examples=["1735689600"],
-        ),
-    ] = None,
+    from_time: FromTime = None,
 ) -> Answer:
     """The snapshots up to the block of the answer, newest first; each names the block it was taken at."""
     check_scope(connection, at, protocol, deployment)

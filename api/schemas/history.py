@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import Address, Exact, Model, Time
+from api.schemas.common import Address, Exact, Model, OfDeployment, Time
 
 
 class Scoped(Model):
@@ -153,13 +153,9 @@ class ValueLocked(Scoped):
     n_unpriced: int = Field(description="Tokens held that have no price.")
 
 
-class Utilization(Model):
+class Utilization(OfDeployment):
     """How much of a market is lent out, and what that costs."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str = Field(description="Readable id: slug, chain id, native id.")
     symbol: str | None = Field(description="ERC-20 symbol of the asset.")
     utilization: float | None = Field(description="Debt over supply by `formula`, a fraction; may exceed 1.")

@@ -6,18 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import Address, Exact, Model, Time, Whole
+from api.schemas.common import Address, Exact, Model, OfDeployment, Time, Whole
 
 Variant = Literal["oi_to_margin"]
 
 
-class PerpMarket(Model):
+class PerpMarket(OfDeployment):
     """What every row of a perp market names."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     venue: str = Field(description="Venue: the project.")
     market: str = Field(description="Readable market id: slug, chain id, native id.")
     symbol: str | None = Field(description="Symbol of the base token.")

@@ -6,16 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import AccountStatus, Address, Exact, Hash, Model, PairClass, Side, Time, Whole
+from api.schemas.common import AccountStatus, Address, Exact, Hash, Model, OfDeployment, PairClass, Side, Time, Whole
 
 
-class Market(Model):
+class Market(OfDeployment):
     """One market: an Aave reserve, a Morpho market. Interest is extrapolated to the block's own second."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str = Field(description="Readable id: slug, chain id, native id.")
     accounting: str = Field(description="Family of index mathematics.")
     regime: str | None = Field(description="Rules in force at the block.")
@@ -74,13 +70,9 @@ class Market(Model):
 # ---------------------------------------------------------------------------------------------------- accounts
 
 
-class Health(Model):
+class Health(OfDeployment):
     """An account in one risk scope: a deployment where collateral is pooled, a market where it is not."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(
         description="Market where risk is isolated; null where it is pooled over the deployment."
     )
@@ -114,13 +106,9 @@ class Health(Model):
     liquidation_bonus_bps: int | None = Field(description="Discount a liquidator gets, 1/10000 (10500 is 5 %).")
 
 
-class AccountLeverage(Model):
+class AccountLeverage(OfDeployment):
     """Leverage of an account in one risk scope."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(
         description="Market where risk is isolated; null where it is pooled over the deployment."
     )
@@ -137,13 +125,9 @@ class AccountLeverage(Model):
     pair_class: PairClass | None = Field(description="How collateral and debt move together.")
 
 
-class Position(Model):
+class Position(OfDeployment):
     """One balance: an account on one side of one market."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str = Field(description="Market.")
     account: Address = Field(description="Who the protocol books.")
     owner: Address = Field(description="Who is behind the account, as far as known; else the account.")
@@ -162,13 +146,9 @@ class Position(Model):
 # ------------------------------------------------------------------------------------------------ aggregates
 
 
-class ProtocolLeverage(Model):
+class ProtocolLeverage(OfDeployment):
     """Leverage of a deployment over one population of accounts: a ratio of sums."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     population: Literal["borrowers", "all"] = Field(
         description="borrowers: debt and positive equity; all: with pure suppliers."
     )
@@ -218,13 +198,9 @@ class Liquidation(Model):
     project_contract_address: Address = Field(description="Contract that emitted it.")
 
 
-class ParamChange(Model):
+class ParamChange(OfDeployment):
     """A parameter took a new value."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(description="Market, null for a parameter of the whole deployment.")
     name: str = Field(description="Parameter, e.g. liquidation_threshold_bps.")
     qualifier: str = Field(description="What it is for within the subject, e.g. an e-mode category; empty for none.")
