@@ -21,6 +21,7 @@ from fastapi.responses import Response
 
 from api import etag
 from api.answers import Answer, meta
+from api.deps import PLACED
 from api.schemas import Envelope, Meta
 from indexer.store.queries.coverage import BlockAt
 
@@ -29,9 +30,6 @@ KEPT: Final = 64
 
 WAIT_SECONDS: Final = 5.0
 """Longer than the first takes, which a statement's timeout ends."""
-
-PLACED: Final = {"as_of_block", "as_of_time", "finality", "cursor", "min_block", "wait"}
-"""Parameters that ask for another block than the newest, or wait for one."""
 
 Question = tuple[str, str]
 """Path and query as they were sent."""
