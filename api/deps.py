@@ -18,7 +18,9 @@ from fastapi import Depends, Path, Query, Request, Response
 from psycopg import Connection as PostgresConnection
 
 from api import etag, forms, paging
+from api.lanes import lane
 from api.paging import Page, Pin
+from api.pool import Pool
 from api.problems import (
     NothingNew,
     bad_parameter,
@@ -33,8 +35,6 @@ from indexer.types import Finality
 
 MAX_WAIT_SECONDS = 25
 
-PLACED = {"as_of_block", "as_of_time", "finality", "cursor", "min_block", "wait"}
-"""Parameters that ask for another block than the newest, or wait for one."""
 
 # ------------------------------------------------------------------------------------------------ what exists
 
@@ -125,17 +125,12 @@ async def waited(
 Waited = Annotated[int | None, Depends(waited)]
 
 
-QUICK = {
-    "/v1/status", "/v1/protocols", "/v1/liquidation-risk/positions", "/v1/liquidation-risk/liquidatable",
-    "/v1/liquidation-risk/buckets",
-}  # fmt: skip
-"""Operations that take milliseconds of the newest block, whatever the number of accounts: indexes and the table of the head."""
-
-
 async def connection(request: Request, waited: Waited) -> AsyncIterator[PostgresConnection[Any]]:
     """Lend a pooled connection in a read-only snapshot; its statements time out."""
-    quick = request.scope["route"].path in QUICK and not PLACED & request.query_params.keys()
-    async with request.app.state.pool.lend(quick) as lent:
+    pool: Pool = request.app.state.pool
+    found = lane(request)
+    question = request.url.path, request.url.query
+    async with pool.lend_slow(question) if found == "slow" else pool.lend(found == "quick") as lent:
         yield lent
 
 

@@ -21,7 +21,7 @@ from fastapi.responses import Response
 
 from api import etag
 from api.answers import Answer, meta
-from api.deps import PLACED
+from api.lanes import PLACED
 from api.schemas import Envelope, Meta
 from indexer.store.queries.coverage import BlockAt
 

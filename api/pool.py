@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg import Connection, IsolationLevel
@@ -27,6 +28,13 @@ QUICK = 2
 """Turns that only quick questions get: however many slow ones run, what bots poll is answered."""
 
 
+SLOW = 2
+"""Questions about everybody that are worked on at the same time."""
+
+SLOW_TIMES = 6
+"""How much longer than others such a question may take, and its callers may wait for it."""
+
+
 class Pool:
     """The connections of one app."""
 
@@ -34,10 +42,13 @@ class Pool:
         self._wait_seconds = settings.pool_wait_seconds
         self._turns = asyncio.Semaphore(settings.pool_size)
         self._quick_turns = asyncio.Semaphore(QUICK)
+        self._slow_turns = asyncio.Semaphore(SLOW)
+        self._slow_timeout_ms = SLOW_TIMES * settings.statement_timeout_ms
+        self._alone: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()
         self.connections: ConnectionPool[Connection[Any]] = ConnectionPool(
             normalise(settings.database),
             min_size=1,
-            max_size=settings.pool_size + QUICK + SPARE,
+            max_size=settings.pool_size + QUICK + SLOW + SPARE,
             timeout=settings.pool_wait_seconds,
             kwargs={"application_name": "leverage api", "connect_timeout": 5},
             configure=lambda connection: configure(connection, settings.statement_timeout_ms),
@@ -69,6 +80,27 @@ class Pool:
         finally:
             turns.release()
 
+    @asynccontextmanager
+    async def lend_slow(self, question: object) -> AsyncIterator[Connection[Any]]:
+        """Lend a connection to a question that looks at everybody: few at a time, of equal ones one, longer, on one core.
+
+        Raises  Problem (503) if its turn does not come in time
+        """
+        alone = self._alone.setdefault(question, asyncio.Lock())
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(max(self._slow_timeout_ms / 1e3, self._wait_seconds)):
+                    await held.enter_async_context(alone)
+                    await held.enter_async_context(self._slow_turns)
+            except TimeoutError as error:
+                raise unavailable("too-busy", "Other questions about everybody are being worked on", 5) from error
+            connection = await run_in_threadpool(self.connections.getconn)
+            try:
+                await run_in_threadpool(take_time, connection, self._slow_timeout_ms)
+                yield connection
+            finally:
+                await run_in_threadpool(self._take_back, connection)
+
     def write(self, change: Callable[[Connection[Any]], object]) -> None:
         """Commit a change on a connection of its own: requests themselves read only."""
         with self.connections.connection() as connection:
@@ -94,3 +126,11 @@ def configure(connection: Connection[Any], statement_timeout_ms: int) -> None:
     connection.autocommit = False
     connection.read_only = True
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
+
+
+def take_time(connection: Connection[Any], statement_timeout_ms: int) -> None:
+    """Let the transaction that begins here take longer, without helpers that would take the other cores too."""
+    connection.execute(
+        "SELECT set_config('statement_timeout', %s, true), set_config('max_parallel_workers_per_gather', '0', true)",
+        [str(statement_timeout_ms)],
+    )

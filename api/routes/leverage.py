@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
+from api import kept
 from api.answers import Answer, documented, example_list, listed
 from api.deps import (
     AsOfList,
@@ -53,13 +55,17 @@ def protocol_leverage(
     protocol: Protocol,
     deployment: DeploymentFilter = None,
     population: Population = None,
-) -> Answer:
+) -> Response:
     """A ratio of sums, never a mean of ratios. Accounts without equity or price are counted beside it, never inside."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.leverage.of_protocol(
-        connection, at, protocol, page.limit, page.after, deployment=deployment, population=population
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.leverage.of_protocol(
+            connection, at, protocol, page.limit, page.after, deployment=deployment, population=population
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[ProtocolLeverage]], make)
 
 
 @router.get(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
-from api import paging
+from api import kept, paging
 from api.answers import Answer, documented, example_list, listed
 from api.deps import Account, AsOfList, Connection, only_known_parameters, page_of
 from api.paging import Page
@@ -56,12 +57,16 @@ def loops(
     kind: Kind = None,
     shape: Shape = None,
     is_open: IsOpen = None,
-) -> Answer:
+) -> Response:
     """Two methods side by side, never merged: a position may be listed once by each."""
-    found = queries.loops.loops(
-        connection, at, page.limit, page.after, owner=None, method=method, kind=kind, shape=shape, is_open=is_open
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.loops.loops(
+            connection, at, page.limit, page.after, owner=None, method=method, kind=kind, shape=shape, is_open=is_open
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[Loop]], make)
 
 
 @router.get(
@@ -128,10 +133,14 @@ def loops_summary(
             examples=[86_400],
         ),
     ] = None,
-) -> Answer:
+) -> Response:
     """Ratios of sums. A borrow counts with the part of it that came back as collateral."""
-    found = queries.loops.summary(connection, at, page.limit, page.after, from_block=from_block, window_s=window_s)
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.loops.summary(connection, at, page.limit, page.after, from_block=from_block, window_s=window_s)
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[LoopsSummary]], make)
 
 
 DFC = {
@@ -154,7 +163,11 @@ def debt_financed_collateral(
     rule: Annotated[
         Literal["free_first", "pro_rata", "debt_first"] | None, Query(description="Low, mid, high; all unless given.")
     ] = None,
-) -> Answer:
+) -> Response:
     """Three rules, not one number: the truth lies between free_first and debt_first."""
-    found = queries.loops.dfc(connection, at, page.limit, page.after, rule=rule)
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.loops.dfc(connection, at, page.limit, page.after, rule=rule)
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[DebtFinanced]], make)

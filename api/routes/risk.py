@@ -229,6 +229,7 @@ def liquidation_risk_buckets(connection: Connection, at: AsOf, protocol: Protoco
     responses=documented(example_single([DROP])),
 )
 def liquidation_risk_drops(
+    request: Request,
     connection: Connection,
     at: AsOf,
     assets: Annotated[
@@ -241,11 +242,15 @@ def liquidation_risk_drops(
         ),
     ] = None,
     protocol: ProtocolFilter = None,
-) -> Answer:
+) -> Response:
     """A uniform fall by 1, 3, 5, 10, 15, 20, 30 and 50 %, of collateral and of debt in those assets; each position once."""
     check_scope(connection, at, protocol, None)
     group = None if assets is None else assets.lower().split(",")
-    return single(queries.at_risk.drops(connection, at, assets=group, protocol=protocol), at)
+
+    def make() -> Answer:
+        return single(queries.at_risk.drops(connection, at, assets=group, protocol=protocol), at)
+
+    return kept.respond(request, at, Envelope[list[Drop]], make)
 
 
 @router.get(
@@ -255,15 +260,20 @@ def liquidation_risk_drops(
     responses=documented(example_single([LEVEL])),
 )
 def liquidation_levels(
+    request: Request,
     connection: Connection,
     at: AsOf,
     asset: Annotated[str, Query(pattern=ADDRESS, description="The collateral: 0x and 40 hex digits.", examples=[WETH])],
     bin_width: Annotated[
         Decimal, Query(gt=0, max_digits=38, decimal_places=18, description="Width of a bin, USD.", examples=["50"])
     ],
-) -> Answer:
+) -> Response:
     """All other prices held; a position is in one bin. At most 1000 bins, the highest prices first."""
-    return single(queries.at_risk.levels(connection, at, asset=asset.lower(), bin_width=bin_width), at)
+
+    def make() -> Answer:
+        return single(queries.at_risk.levels(connection, at, asset=asset.lower(), bin_width=bin_width), at)
+
+    return kept.respond(request, at, Envelope[list[LiquidationLevel]], make)
 
 
 @router.get(
@@ -272,7 +282,11 @@ def liquidation_levels(
     response_model=Envelope[list[Limit]],
     responses=documented(example_single([LIMIT])),
 )
-def leverage_limits(connection: Connection, at: AsOf, protocol: ProtocolFilter = None) -> Answer:
+def leverage_limits(request: Request, connection: Connection, at: AsOf, protocol: ProtocolFilter = None) -> Response:
     """By risk scope, the most debt first. Usage above 1 is legal after prices moved; an LTV of 0 lets debt stay, not grow."""
     check_scope(connection, at, protocol, None)
-    return single(queries.at_risk.limits(connection, at, protocol=protocol), at)
+
+    def make() -> Answer:
+        return single(queries.at_risk.limits(connection, at, protocol=protocol), at)
+
+    return kept.respond(request, at, Envelope[list[Limit]], make)

@@ -65,17 +65,19 @@ RETURNS TABLE (
     n_positions bigint, as_of_block bigint, deployment_key bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT p.chain_id, p.project, p.version, p.deployment, d.fall, coalesce(sum(p.collateral_usd) FILTER (WHERE p.falls), 0),
-        coalesce(sum(p.debt_usd) FILTER (WHERE p.falls), 0), count(*) FILTER (WHERE p.falls), max(p.as_of_block), p.deployment_key
-    FROM (VALUES (0), (0.01), (0.03), (0.05), (0.10), (0.15), (0.20), (0.30), (0.50)) d (fall)
-    CROSS JOIN LATERAL (
+    SELECT p.chain_id, p.project, p.version, p.deployment, d.fall, coalesce(sum(p.collateral_usd) FILTER (WHERE f.falls), 0),
+        coalesce(sum(p.debt_usd) FILTER (WHERE f.falls), 0), count(*) FILTER (WHERE f.falls), max(p.as_of_block), p.deployment_key
+    FROM (
+        -- everybody once, whatever the number of drops: what moves with the prices, and what does not
         SELECT a.chain_id, a.project, a.version, a.deployment, a.deployment_key, max(a.as_of_block) AS as_of_block,
-            max(a.all_collateral_usd) AS collateral_usd, max(a.all_debt_usd) AS debt_usd,
-            sum(a.own * CASE WHEN coalesce(a.asset = ANY (p_assets), p_assets IS NULL AND a.debt_usd = 0) THEN 1 - d.fall ELSE 1 END)
-                < 0 AND bool_and(a.total IS NOT NULL) AS falls
+            max(a.all_collateral_usd) AS collateral_usd, max(a.all_debt_usd) AS debt_usd, bool_and(a.total IS NOT NULL) AS is_known,
+            coalesce(sum(a.own) FILTER (WHERE m.moves), 0) AS moving, coalesce(sum(a.own) FILTER (WHERE NOT m.moves), 0) AS still
         FROM risk_assets_at(p_chain, p_block) a
+        CROSS JOIN LATERAL (SELECT coalesce(a.asset = ANY (p_assets), p_assets IS NULL AND a.debt_usd = 0, false) AS moves) m
         GROUP BY a.chain_id, a.project, a.version, a.deployment, a.deployment_key, a.market_key, a.account
     ) p
+    CROSS JOIN (VALUES (0), (0.01), (0.03), (0.05), (0.10), (0.15), (0.20), (0.30), (0.50)) d (fall)
+    CROSS JOIN LATERAL (SELECT p.is_known AND p.moving * (1 - d.fall) + p.still < 0 AS falls) f
     GROUP BY p.chain_id, p.project, p.version, p.deployment, p.deployment_key, d.fall
 $$;
 
