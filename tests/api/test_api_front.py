@@ -89,14 +89,14 @@ def test_the_table_of_the_head_is_part_of_the_look(world: World) -> None:
 
 
 def test_a_kept_answer_needs_neither_the_pool_nor_the_books(world: World, serve: Serve) -> None:
-    client = serve(world, pool_size=1, statement_timeout_ms=300)
+    client = serve(world, pool_size=1, statement_timeout_ms=3_000)
     first = client.get(PATH)
     with psycopg.connect(world.url) as other:
         other.execute("LOCK TABLE position, risk_head, market IN ACCESS EXCLUSIVE MODE")
         begun = time.monotonic()
         again = [client.get(PATH) for _ in range(20)]
         unchanged = client.get(PATH, headers={"If-None-Match": first.headers["etag"]})
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
         problem(client.get(PATH + "&limit=7"), 503, "too-slow")  # the lock is there: another question is not kept
     rows = first.json()["data"]
     assert [row["account"] for row in rows] == [M1[3], BOB]
