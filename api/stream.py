@@ -32,7 +32,6 @@ from indexer.store.queries import Row
 log = logging.getLogger("api")
 
 CHANNELS = ("block", "liquidation_risk", "liquidations", "loops", "purges", "params", "reorg")
-LISTEN_CHANNEL = "leverage_stream"
 IN_MEMORY = 5_000
 """Messages a chain that are kept in memory for listeners who are up to date."""
 PAGE = 500

@@ -6,6 +6,7 @@ COMMENT ON FUNCTION limits_at(bigint, bigint) IS 'M16 by risk scope as of (chain
 COMMENT ON FUNCTION account_limits_at(bigint, bigint, bytea[]) IS 'M16 by borrower as of (chain id, block): leverage, its limit, what may still be borrowed. Third argument: only these accounts';
 COMMENT ON FUNCTION liquidation_levels_at(bigint, bigint, text, numeric) IS 'M12: collateral of one asset (0x hex) as of (chain id, block) by the price that liquidates it, in bins of the given width in USD';
 COMMENT ON FUNCTION liquidation_drops_at(bigint, bigint, text[]) IS 'M12: collateral and debt that become liquidatable as of (chain id, block) when a group of assets (0x hex; NULL: all that the account does not owe) falls by 0, 1, 3, 5, 10, 15, 20, 30, 50 %; each position once';
+COMMENT ON FUNCTION risk_parts_at(bigint, bigint, bytea[]) IS 'Legs of each borrower summed by asset (chain id, block, accounts; NULL: all): collateral and debt in USD, and what it adds to the protocol''s own test (own)';
 COMMENT ON FUNCTION risk_assets_at(bigint, bigint, bytea[]) IS 'What each asset of a borrower adds to the protocol''s own test (own), with the sum of all (total): liquidation price of it alone = price * (own - total) / own';
 
 SELECT pg_temp.describe(
