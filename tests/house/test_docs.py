@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from rich.console import Console
+from typer.testing import CliRunner
 
 from api.main import ROUTERS
 from api.routes.stream import PARAMETERS
@@ -233,6 +234,20 @@ def test_the_queries_of_the_readme_give_the_rows_below_them(demo: str) -> None:
             rows = [[str(cell) for cell in row] for row in cursor.fetchall()]
         assert [cell.strip() for cell in heading.split("|")] == names
         assert [[cell.strip() for cell in line.split("|")] for line in lines] == rows
+
+
+def test_the_first_hour_exports_the_demo(demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no leverage.toml is yet, the variable that the page sets names the demo's database."""
+    page = (ROOT / "docs" / "first-hour.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    \.venv/bin/leverage (export .*)$", page, re.MULTILINE)
+    assert len(lines) == 2
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEVERAGE_DATABASE_URL", demo)
+    for line in lines:
+        done = CliRunner().invoke(app, line.split())
+        assert done.exit_code == 0, done.output
+    assert len((tmp_path / "accounts.csv").read_text().splitlines()) > 50
+    assert (tmp_path / "velocity.parquet").read_bytes()[:4] == b"PAR1"
 
 
 def test_the_configuration_of_the_readme_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
