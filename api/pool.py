@@ -32,7 +32,7 @@ SLOW = 2
 """Questions about everybody that are worked on at the same time."""
 
 SLOW_TIMES = 6
-"""How much longer than others such a question may take, and its callers may wait for it."""
+"""How much longer than others such a question may take; for its turn it may wait twice that, as a page asks several at once."""
 
 
 class Pool:
@@ -89,7 +89,7 @@ class Pool:
         alone = self._alone.setdefault(question, asyncio.Lock())
         async with AsyncExitStack() as held:
             try:
-                async with asyncio.timeout(max(self._slow_timeout_ms / 1e3, self._wait_seconds)):
+                async with asyncio.timeout(max(2 * self._slow_timeout_ms / 1e3, self._wait_seconds)):
                     await held.enter_async_context(alone)
                     await held.enter_async_context(self._slow_turns)
             except TimeoutError as error:
