@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from api.settings import Settings
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.protocols.perp_v2 import PROTOCOL
 from indexer.run import follow_chain
-from tests.api.conftest import TestClient, make
+from tests.api.conftest import TestClient
 from tests.replay.answers import meta_of
 
 RECORDING = Path(__file__).resolve().parents[1] / "protocols" / "perp_v2" / "recording"
@@ -24,8 +24,8 @@ ROOT = f"/v1/perps/perpetual/{ETH}"
 
 
 @pytest.fixture(scope="module")
-def url(server: str, template: str) -> str:
-    url = make(server, "perp_recording", template)
+def url(migrated_database: Callable[[], str]) -> str:
+    url = migrated_database()
     kinds = {contract.kind for contract in PROTOCOL.contracts} | set(PROTOCOL.required)
     contracts = {name: address for name, address in META["contracts"].items() if name in kinds}
     deployment = DeploymentSettings(protocol="perp_v2", name="recorded", start_block=0, contracts=contracts)

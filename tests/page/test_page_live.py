@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from api.settings import Settings
 from tests.hardday.drive import Following
 from tests.hardday.story import Story, only_aave, serve, settings
 from tests.page.browser import Visitor, answers, total, usd
 from tests.stream.server import Served
-
-pytestmark = pytest.mark.xdist_group("page")
 
 HEAD = 60
 

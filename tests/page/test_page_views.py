@@ -9,8 +9,6 @@ import pytest
 
 from tests.page.browser import Visitor, answers, percent, rounded, times, total, usd
 
-pytestmark = pytest.mark.xdist_group("page")
-
 Visit = Callable[..., Visitor]
 LOOKS = [
     ("desktop", "light"), ("phone", "dark"),
