@@ -32,10 +32,10 @@ serve: $(READY) ## the HTTP API on what is indexed
 	$(BIN)/leverage serve
 
 test: $(READY) ## every test but the slow and the live ones
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not slow and not live"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow and not live"
 
 test-all: $(READY) ## every test that needs no real node
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not live"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not live"
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

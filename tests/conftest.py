@@ -14,6 +14,24 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
+LONG = (
+    "page/test_page_states", "surface/test_surface_fuzz", "hardday/test_reorgs", "stream/test_stream_follow",
+    "surface/test_surface_paging", "store/test_sql_legs", "localchain/test_exact", "store/test_sql_aave",
+    "hardday/test_anvil_reorgs", "surface/test_surface_rows", "page/test_page_views", "surface/test_surface_schema",
+    "hardday/test_lying_node", "hardday/test_database_away", "cli/test_demo", "replay/test_loops", "replay/test_exposure",
+    "replay/test_recordings", "replay/test_reindex", "hardday/test_company", "hardday/test_bad_data",
+    "protocols/compound_v3/test_compound_v3", "localchain/test_localchain", "hardday/test_crash", "hardday/test_wallets",
+    "page/test_page_live", "measures/test_risk_head", "surface/test_surface_bot", "measures/test_perp_recordings",
+)  # fmt: skip
+"""Files that take longest, as `--durations` tells. What is not here, or no longer long, costs balance and nothing else."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first: `--dist loadfile` gives files out in this order, and short ones then fill up the end."""
+    place = {ROOT / "tests" / f"{name}.py": at for at, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def server(testrun_uid: str) -> Iterator[Any]:
     """The PostgreSQL server of this test run, the same in all its workers."""
