@@ -69,7 +69,7 @@ def indexed_database(databases: Databases) -> Callable[[Path], str]:
         def index(url: str) -> None:
             follow_chain(settings_of(folder), url, to="latest", replay=folder)
 
-        return databases.new(databases.made(f"recording_{folder.name}", index, databases.migrated()))
+        return databases.filled(f"recording_{folder.name}", index)
 
     return make
 
@@ -84,7 +84,7 @@ def demo_database(databases: Databases) -> Callable[[], str]:
         for chain in demo_settings().chains:
             follow_chain(chain, url, to="latest", replay=RECORDING)
 
-    return lambda: databases.new(databases.made("demo", index, databases.migrated()))
+    return lambda: databases.filled("demo", index)
 
 
 @pytest.fixture(scope="session")

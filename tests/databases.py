@@ -71,6 +71,10 @@ class Databases:
         """Return the name of the migrated database without rows."""
         return self.made("migrated", upgrade)
 
+    def filled(self, name: str, fill: Callable[[str], object]) -> str:
+        """Make a copy of the migrated database that `fill` filled; it does so once a test run, whoever asks for it."""
+        return self.new(self.made(name, fill, self.migrated()))
+
     def _url(self, name: str) -> str:
         return self._server.replace("@/postgres", f"@/{name}", 1)
 

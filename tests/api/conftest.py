@@ -27,7 +27,7 @@ def whole_world(databases: Databases) -> Callable[[], str]:
         everything(world)
         world.close()
 
-    return lambda: databases.new(databases.made("small_world", fill, databases.migrated()))
+    return lambda: databases.filled("small_world", fill)
 
 
 def fresh(url: str) -> Iterator[World]:
