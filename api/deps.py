@@ -33,6 +33,9 @@ from indexer.types import Finality
 
 MAX_WAIT_SECONDS = 25
 
+PLACED = {"as_of_block", "as_of_time", "finality", "cursor", "min_block", "wait"}
+"""Parameters that ask for another block than the newest, or wait for one."""
+
 BlockNumber = Annotated[int, Query(ge=0, le=paging.INT64_MAX)]
 
 
@@ -125,9 +128,17 @@ async def waited(
 Waited = Annotated[int | None, Depends(waited)]
 
 
+QUICK = {
+    "/v1/status", "/v1/protocols", "/v1/liquidation-risk/positions", "/v1/liquidation-risk/liquidatable",
+    "/v1/liquidation-risk/buckets",
+}  # fmt: skip
+"""Operations that take milliseconds of the newest block, whatever the number of accounts: indexes and the table of the head."""
+
+
 async def connection(request: Request, waited: Waited) -> AsyncIterator[PostgresConnection[Any]]:
     """Lend a pooled connection in a read-only snapshot; its statements time out."""
-    async with request.app.state.pool.lend() as lent:
+    quick = request.scope["route"].path in QUICK and not PLACED & request.query_params.keys()
+    async with request.app.state.pool.lend(quick) as lent:
         yield lent
 
 

@@ -23,6 +23,9 @@ from indexer.store.database import normalise
 SPARE = 2
 """Connections beside those of requests: for the tick of long polls, and for health and metrics."""
 
+QUICK = 2
+"""Turns that only quick questions get: however many slow ones run, what bots poll is answered."""
+
 
 class Pool:
     """The connections of one app."""
@@ -30,10 +33,11 @@ class Pool:
     def __init__(self, settings: Settings) -> None:
         self._wait_seconds = settings.pool_wait_seconds
         self._turns = asyncio.Semaphore(settings.pool_size)
+        self._quick_turns = asyncio.Semaphore(QUICK)
         self.connections: ConnectionPool[Connection[Any]] = ConnectionPool(
             normalise(settings.database),
             min_size=1,
-            max_size=settings.pool_size + SPARE,
+            max_size=settings.pool_size + QUICK + SPARE,
             timeout=settings.pool_wait_seconds,
             kwargs={"application_name": "leverage api", "connect_timeout": 5},
             configure=lambda connection: configure(connection, settings.statement_timeout_ms),
@@ -44,14 +48,16 @@ class Pool:
         )
 
     @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Connection[Any]]:
-        """Lend a connection whose statements see one state of the database.
+    async def lend(self, quick: bool = False) -> AsyncIterator[Connection[Any]]:
+        """Lend a connection whose statements see one state of the database. A quick question takes a turn of its own kind
+        where the others are all taken.
 
         Raises  Problem (503) if none becomes free in time
         """
+        turns = self._quick_turns if quick and self._turns.locked() else self._turns
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._turns.acquire()
+                await turns.acquire()
         except TimeoutError as error:
             raise unavailable("too-busy", "All database connections are busy") from error
         try:
@@ -61,7 +67,7 @@ class Pool:
             finally:
                 await run_in_threadpool(self._take_back, connection)
         finally:
-            self._turns.release()
+            turns.release()
 
     def write(self, change: Callable[[Connection[Any]], object]) -> None:
         """Commit a change on a connection of its own: requests themselves read only."""
