@@ -125,7 +125,9 @@ def test_slow_questions_do_not_starve_what_bots_poll(world: World, serve: Serve)
 
 
 def waiting_for_lock(world: World) -> bool:
-    found = world.connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
+    found = world.connection.execute(
+        "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND datname = current_database()"
+    ).fetchone()
     return found is not None
 
 
