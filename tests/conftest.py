@@ -23,7 +23,10 @@ LONG = (
     "protocols/compound_v3/test_compound_v3", "localchain/test_localchain", "hardday/test_crash", "hardday/test_wallets",
     "page/test_page_live", "measures/test_risk_head", "surface/test_surface_bot", "measures/test_perp_recordings",
 )  # fmt: skip
-"""Files that take longest, as `--durations` tells. What is not here, or no longer long, costs balance and nothing else."""
+"""Files that take longest, as `--durations` tells. What is not here, or no longer long, costs balance and nothing else.
+
+Marks of `xdist_group` do nothing: pytest 9.2 does not let xdist 3.8 write them into a test's name.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
