@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Two workers: each may run a PostgreSQL of its own. Another number: make test JOBS=4
+# Two workers; they share one PostgreSQL. Another number: make test JOBS=4
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
