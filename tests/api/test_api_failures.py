@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def test_the_database_is_away(tmp_path: Path) -> None:
         assert "leverage_database_up 0.0" in client.get("/metrics").text
 
 
-def test_the_database_has_no_tables(server: str) -> None:
-    with client_of(server) as client:
+def test_the_database_has_no_tables(new_database: Callable[[], str]) -> None:
+    with client_of(new_database()) as client:
         body = problem(client.get("/v1/status"), 503, "not-migrated")
         assert "leverage run" in body["detail"]
 
@@ -124,7 +125,9 @@ def test_slow_questions_do_not_starve_what_bots_poll(world: World, serve: Serve)
 
 
 def waiting_for_lock(world: World) -> bool:
-    found = world.connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
+    found = world.connection.execute(
+        "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND datname = current_database()"
+    ).fetchone()
     return found is not None
 
 

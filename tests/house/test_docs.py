@@ -24,11 +24,10 @@ from api.routes.stream import PARAMETERS
 from api.settings import PREFIX
 from api.settings import Settings as ApiBounds
 from indexer.cli import app
-from indexer.commands.demo import RECORDING, demo_settings, print_leverage, print_summary
+from indexer.commands.demo import demo_settings, print_leverage, print_summary
 from indexer.config import ApiSettings, ChainSettings, DeploymentSettings, Settings, known_protocols, parse
 from indexer.errors import DatabaseUnavailable
 from indexer.protocol import TRANSACTION_TYPES
-from indexer.run import follow_chain
 from indexer.store import status
 from tools import make_docs
 
@@ -205,11 +204,9 @@ def test_no_machine_and_no_private_host_is_named(page: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def demo(database: Callable[[], str]) -> str:
+def demo(database: Callable[[], str], request: pytest.FixtureRequest) -> str:
     """The demo chain, indexed."""
-    url = database()
-    for chain in demo_settings().chains:
-        follow_chain(chain, url, to="latest", replay=RECORDING)
+    url: str = request.getfixturevalue("demo_database")()
     return url
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import psycopg
-import pytest
 from playwright.sync_api import Route
 from psycopg.types.json import Jsonb
 
@@ -14,8 +13,6 @@ from tests.hardday.drive import Following
 from tests.hardday.story import Story, only_aave, serve, settings
 from tests.page.browser import Visitor, answers, total, usd
 from tests.stream.server import Served
-
-pytestmark = pytest.mark.xdist_group("page")
 
 HEAD = 60
 

@@ -14,8 +14,6 @@ from indexer.store import keys
 from tests.page.browser import Visitor, answers, total, usd
 from tests.stream.server import Served
 
-pytestmark = pytest.mark.xdist_group("page")
-
 Visit = Callable[..., Visitor]
 SHOW_TIPS = """() => { for (const element of document.querySelectorAll('main .chart')) {
     const chart = echarts.getInstanceByDom(element);
@@ -123,8 +121,8 @@ def test_a_refusal_is_told_in_the_servers_words(visit: Visit, site: str) -> None
     visitor.ready("risk")
 
 
-def test_several_chains(visit: Visit, copied: Callable[[str], str]) -> None:
-    database = copied("chains")
+def test_several_chains(visit: Visit, demo_database: Callable[[], str]) -> None:
+    database = demo_database()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO chain (chain_id, name) VALUES (10, 'optimism')")
     with Served(Settings(database)) as url:
@@ -147,8 +145,8 @@ def test_several_chains(visit: Visit, copied: Callable[[str], str]) -> None:
         visitor.close()
 
 
-def test_a_server_that_asks_for_a_key(visit: Visit, copied: Callable[[str], str]) -> None:
-    database = copied("keys")
+def test_a_server_that_asks_for_a_key(visit: Visit, demo_database: Callable[[], str]) -> None:
+    database = demo_database()
     with psycopg.connect(database) as connection:
         key = keys.create(connection, "a visitor", None)
     with Served(Settings(database, require_key=True)) as url:
@@ -163,8 +161,8 @@ def test_a_server_that_asks_for_a_key(visit: Visit, copied: Callable[[str], str]
         visitor.close()
 
 
-def test_names_from_the_chain_are_text(visit: Visit, copied: Callable[[str], str]) -> None:
-    database = copied("hostile")
+def test_names_from_the_chain_are_text(visit: Visit, demo_database: Callable[[], str]) -> None:
+    database = demo_database()
     hostile = '<img src=x onerror="alert(1)">'
     with psycopg.connect(database, autocommit=True) as connection:
         assert connection.execute("UPDATE token SET symbol = %s", (hostile,)).rowcount > 5
