@@ -70,9 +70,9 @@ def test_blocks_and_reorgs_show_by_themselves(
         visitor.close()
 
 
-def test_what_was_missed_is_told(visit: Callable[..., Visitor], copied: Callable[[str], str]) -> None:
+def test_what_was_missed_is_told(visit: Callable[..., Visitor], demo_database: Callable[[], str]) -> None:
     """The stream breaks; when the page comes back, what it has not heard is no longer kept."""
-    database = copied("lost")
+    database = demo_database()
     with psycopg.connect(database, autocommit=True) as connection, Served(Settings(database)) as url:
         visitor = visit(url)
         heard: list[str | None] = []

@@ -70,8 +70,8 @@ def test_the_api_is_away_and_comes_back(visit: Visit, site: str) -> None:
     assert visitor.tile("debt").startswith("$")
 
 
-def test_the_database_is_away_and_comes_back(visit: Visit, server: Any, copied: Callable[[str], str]) -> None:
-    database = copied("moved")
+def test_the_database_is_away_and_comes_back(visit: Visit, server: Any, demo_database: Callable[[], str]) -> None:
+    database = demo_database()
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} RENAME TO {name}_away".encode())
@@ -244,9 +244,9 @@ def test_the_skip_link_stays_in_the_view(visit: Visit, site: str) -> None:
 OWNER = "0x00000000000000000000000000000000000000ee"
 
 
-def test_an_owner_behind_a_wallet(visit: Visit, copied: Callable[[str], str]) -> None:
+def test_an_owner_behind_a_wallet(visit: Visit, demo_database: Callable[[], str]) -> None:
     """A Safe with one owner, who has nothing in their own name."""
-    database = copied("owner")
+    database = demo_database()
     with Served(Settings(database)) as url:
         wallet = answers(url, "/liquidation-risk/positions?limit=1000")[0]["account"]
         with psycopg.connect(database, autocommit=True) as connection:
