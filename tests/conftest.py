@@ -15,7 +15,7 @@ SHARED = ROOT.parent / "shared"
 
 
 LONG = (
-    "page/test_page_states", "surface/test_surface_fuzz", "hardday/test_reorgs", "stream/test_stream_follow",
+    "page/test_page_states", "hardday/test_reorgs", "surface/test_surface_fuzz", "stream/test_stream_follow",
     "surface/test_surface_paging", "store/test_sql_legs", "localchain/test_exact", "store/test_sql_aave",
     "hardday/test_anvil_reorgs", "surface/test_surface_rows", "page/test_page_views", "surface/test_surface_schema",
     "hardday/test_lying_node", "hardday/test_database_away", "cli/test_demo", "replay/test_loops", "replay/test_exposure",
@@ -24,6 +24,8 @@ LONG = (
     "page/test_page_live", "measures/test_risk_head", "surface/test_surface_bot", "measures/test_perp_recordings",
 )  # fmt: skip
 """Files that take longest, as `--durations` tells. What is not here, or no longer long, costs balance and nothing else.
+
+Of the first two only one asks for the demo, so that the other worker need not wait while it is indexed.
 
 Marks of `xdist_group` do nothing: pytest 9.2 does not let xdist 3.8 write them into a test's name.
 """

@@ -16,9 +16,9 @@ from tests.page.browser import OPTIONS, Visitor, chromium
 from tests.stream.server import Served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium, or skip."""
+    """A Chromium, or skip. It ends with the file: while Playwright runs, no other test can run a loop of asyncio."""
     found = chromium()
     if found is None:
         pytest.skip("no Chromium here: install one, or name it in LEVERAGE_CHROMIUM")
