@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from indexer.aggregation.dfc import Rule
 from indexer.aggregation.lots import (
@@ -25,8 +25,7 @@ from indexer.aggregation.lots import (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """The tagged part of one collateral balance after a change, and of the supply that changed it (0 for others).
 
     Base units of the supplied token, without interest; None where the wallet's other money is not known.

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from indexer.aggregation.lots import Act, Move, Token
 
@@ -23,8 +22,7 @@ Step = tuple[Act, Move | None] | Move | list[Move]
 NOTHING: Final[frozenset[Token]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """What happened in one transaction, in order."""
 
     steps: Sequence[Step]

@@ -20,6 +20,12 @@ NEW = ", ".join(f"{name} = excluded.{name}" for name in ("block_number", "deploy
 
 def at_interval(connection: Connection, interval: Interval) -> None:
     """Write `perp_market_snapshot` of every perp deployment that is past the interval."""
+    found = connection.execute(
+        "SELECT FROM deployment WHERE chain_id = %s AND kind = 'perp' AND deployment_key = ANY(%s) LIMIT 1",
+        (interval.chain_id, list(interval.deployments)),
+    )
+    if found.fetchone() is None:
+        return
     connection.execute(
         f"INSERT INTO perp_market_snapshot (chain_id, market_key, bucket, block_number, deployment_key, {COLUMNS}) "
         f"SELECT chain_id, market_key, %(bucket)s, as_of_block, deployment_key, {COLUMNS} "

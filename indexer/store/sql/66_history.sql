@@ -350,7 +350,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     forced AS (
         SELECT m.*, count(*) OVER (PARTITION BY m.block_number, m.tx_index, m.market_key, m.borrower, m.amount, m.transaction_type
             ORDER BY m.log_index) AS nth
-        FROM moved m WHERE m.transaction_type IN ('liquidation', 'repay')
+        FROM moved m
+        WHERE m.transaction_type = 'liquidation' OR m.transaction_type = 'repay' AND EXISTS (
+            SELECT FROM moved l WHERE l.transaction_type = 'liquidation' AND l.block_number = m.block_number AND l.tx_index = m.tx_index)
     ),
     own AS (
         SELECT r.block_number, r.log_index FROM forced r
@@ -358,11 +360,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             AND l.borrower = r.borrower AND l.amount = r.amount AND l.nth = r.nth AND l.transaction_type = 'liquidation'
         WHERE r.transaction_type = 'repay'
     ),
+    crossed AS (  -- what cannot have moved between deployments is no migration
+        SELECT m.block_number, m.tx_index, m.token, m.borrower FROM moved m
+        WHERE m.transaction_type IN ('borrow', 'repay', 'repay_with_atokens')
+        GROUP BY m.block_number, m.tx_index, m.token, m.borrower HAVING min(m.deployment_key) <> max(m.deployment_key)
+    ),
     voluntary AS (
         SELECT m.block_number, m.tx_index, m.token, m.borrower, m.deployment_key, m.market_key,
             coalesce(sum(m.amount) FILTER (WHERE m.transaction_type = 'borrow'), 0) AS borrowed,
             coalesce(sum(m.amount) FILTER (WHERE m.transaction_type <> 'borrow'), 0) AS repaid
-        FROM moved m
+        FROM moved m JOIN crossed USING (block_number, tx_index, token, borrower)
         WHERE m.transaction_type IN ('borrow', 'repay', 'repay_with_atokens')
           AND NOT EXISTS (SELECT FROM own o WHERE o.block_number = m.block_number AND o.log_index = m.log_index)
         GROUP BY m.block_number, m.tx_index, m.token, m.borrower, m.deployment_key, m.market_key
