@@ -21,7 +21,7 @@ from indexer.pump import Pump
 from indexer.source import Source
 from indexer.store import reader
 from indexer.store.database import connect
-from indexer.store.writer import CursorRow, StepRows, Writer
+from indexer.store.writer import CursorRow, StepRows, Writer, spell
 from indexer.types import BlockRef, Heads, Logs, Range, Reorg, Watch
 
 logger = logging.getLogger(__name__)
@@ -248,6 +248,7 @@ class ChainBooks:
         step = self._step(part, applied, stopped)
         if not keep_truth:
             step.logs, step.headers, step.reads, step.heads = None, (), (), None
+        spell(self.chain.chain_id, step)
         self.pump.put(step)
         if all(len(desk.book.positions) <= KEEP_POSITIONS for desk in self.desks.values()):
             return
