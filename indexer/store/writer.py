@@ -58,6 +58,8 @@ class StepRows:
     """The step's last block where the step is final as it is; else `Finalized` says so, after a second look."""
     spelled: dict[str, str | bytes] = field(default_factory=dict)
     """COPY data of tables that `spell` has made already."""
+    truth: bool = True
+    """Whether logs, headers and reads are to be written: they are in the tables when it is derived again from them."""
 
 
 SPELLED = ("position_change", "action", "market_state")
@@ -66,7 +68,7 @@ SPELLED = ("position_change", "action", "market_state")
 
 def spell(chain_id: int, step: StepRows) -> None:
     """Turn a step's rows into COPY data ahead of its commit: whoever books has time while the one who commits has none."""
-    if step.logs is not None and len(step.logs):
+    if step.truth and step.logs is not None and len(step.logs):
         step.spelled["raw_log"] = encode_logs(chain_id, step.logs)
     for name in SPELLED:
         if step.rows[name]:
@@ -92,7 +94,7 @@ class Writer:
         if not step.spelled:
             spell(self.chain_id, step)
         with self.connection.transaction():
-            if step.headers:
+            if step.headers and step.truth:
                 self._blocks(step.headers, step.fresh)
             if "raw_log" in step.spelled:
                 logs = step.spelled.pop("raw_log")
