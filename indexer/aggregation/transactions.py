@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from itertools import groupby
 from typing import Final, NamedTuple
 
 from indexer.aggregation.lots import Act, Move, Token
@@ -42,11 +41,13 @@ def transactions(
     events: Iterable[Event], owner: frozenset[Hashable], receipts: Collection[Token], flows: bool
 ) -> list[Transaction]:
     """Return the transactions of one owner's events, which may come in any order; in chain order."""
-    ordered = sorted(events, key=lambda event: (event.block, event.tx, event.log, isinstance(event, Act)))
-    return [
-        _transaction(list(group), owner, receipts, flows)
-        for _, group in groupby(ordered, key=lambda event: (event.block, event.tx))
-    ]
+    found: dict[tuple[int, int], list[Event]] = {}
+    for event in events:
+        found.setdefault((event.block, event.tx), []).append(event)
+    for group in found.values():
+        if len(group) > 1:
+            group.sort(key=lambda event: (event.log, isinstance(event, Act)))
+    return [_transaction(found[place], owner, receipts, flows) for place in sorted(found)]
 
 
 def _transaction(

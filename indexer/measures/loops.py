@@ -198,8 +198,8 @@ def _go_on(
     chain_id: int, owner: str, books: _Owner, new: OwnerEvents, tokens: Registry, found: _Found
 ) -> None:  # fmt: skip
     """Feed an owner's events and add the rows that came of them; what cannot change any more is let go."""
-    for change in new.changes:
-        books.balances[change.account].note(change)
+    for account, balances in books.balances.items():
+        balances.note(change for change in new.changes if change.account == account)
     before = len(books.links.trace.links)
     happened = transactions(new.events, books.addresses, tokens.receipts, tokens.flows)
     for wallet in books.books:

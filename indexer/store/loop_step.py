@@ -54,11 +54,12 @@ class Balances:
     backs: dict[int, bool] = field(default_factory=dict)
     """Whether the supply that changed last in a market backs debt."""
 
-    def note(self, change: Change) -> None:
-        """Take in a change; of one market in chain order."""
-        self.held[change.market, change.side] = change.shares, change.backs
-        if change.side != "debt":
-            self.backs[change.market] = change.backs
+    def note(self, changes: Iterable[Change]) -> None:
+        """Take in changes, in chain order."""
+        for change in changes:
+            self.held[change.market, change.side] = change.shares, change.backs
+            if change.side != "debt":
+                self.backs[change.market] = change.backs
 
 
 def _of(table: str, *names: str) -> list[int]:
