@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Two workers: each may run a PostgreSQL of its own. Another number: make test JOBS=4
+# Two workers; they share one PostgreSQL. Another number: make test JOBS=4
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
@@ -32,10 +32,10 @@ serve: $(READY) ## the HTTP API on what is indexed
 	$(BIN)/leverage serve
 
 test: $(READY) ## every test but the slow and the live ones
-	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup -m "not slow and not live"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow and not live"
 
 test-all: $(READY) ## every test that needs no real node
-	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup -m "not live"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not live"
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

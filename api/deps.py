@@ -18,7 +18,9 @@ from fastapi import Depends, Path, Query, Request, Response
 from psycopg import Connection as PostgresConnection
 
 from api import etag, forms, paging
+from api.lanes import lane
 from api.paging import Page, Pin
+from api.pool import Pool
 from api.problems import (
     NothingNew,
     bad_parameter,
@@ -32,8 +34,6 @@ from indexer.store.queries.coverage import BlockAt, Coverage
 from indexer.types import Finality
 
 MAX_WAIT_SECONDS = 25
-
-BlockNumber = Annotated[int, Query(ge=0, le=paging.INT64_MAX)]
 
 
 # ------------------------------------------------------------------------------------------------ what exists
@@ -127,7 +127,10 @@ Waited = Annotated[int | None, Depends(waited)]
 
 async def connection(request: Request, waited: Waited) -> AsyncIterator[PostgresConnection[Any]]:
     """Lend a pooled connection in a read-only snapshot; its statements time out."""
-    async with request.app.state.pool.lend() as lent:
+    pool: Pool = request.app.state.pool
+    found = lane(request)
+    question = request.url.path, request.url.query
+    async with pool.lend_slow(question) if found == "slow" else pool.lend(found == "quick") as lent:
         yield lent
 
 
@@ -374,4 +377,16 @@ ADDRESS = r"^0[xX][0-9a-fA-F]{40}$"
 DeploymentFilter = Annotated[
     str | None,
     Query(pattern=DEPLOYMENT, description="Only this deployment, by name.", examples=["ethereum_core"]),
+]
+
+FromBlock = Annotated[
+    int | None, Query(ge=0, le=paging.INT64_MAX, description="Only from this block on.", examples=[21_000_000])
+]
+FromTime = Annotated[
+    str | None,
+    Query(
+        max_length=40,
+        description="Not before this time: unix seconds, or ISO 8601 with a zone.",
+        examples=["1735689600"],
+    ),
 ]

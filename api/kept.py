@@ -3,6 +3,8 @@
 Bots poll the same list. What they get differs in `meta` alone, which says how far the index is behind by now, so rows and
 page are kept as bytes under the path, the parameters and the ETag, which is of the block and of what is covered there; `meta`
 is written anew for everybody. While one request makes an answer, others that want it wait for it.
+
+`api.front` gives kept answers out again without a thread or a connection; here is what it may know of them.
 """
 
 from __future__ import annotations
@@ -11,14 +13,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from api import etag
-from api.answers import Answer
-from api.schemas import Envelope
+from api.answers import Answer, meta
+from api.lanes import PLACED
+from api.schemas import Envelope, Meta
 from indexer.store.queries.coverage import BlockAt
 
 KEPT: Final = 64
@@ -26,6 +30,21 @@ KEPT: Final = 64
 
 WAIT_SECONDS: Final = 5.0
 """Longer than the first takes, which a statement's timeout ends."""
+
+Question = tuple[str, str]
+"""Path and query as they were sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a question about the newest block that was answered well: the form of it need not be checked again.
+
+    `of_head` says that its rows also depend on whether the risk table of the head is of that block.
+    """
+
+    route: object
+    chain: str | None
+    of_head: bool
 
 
 class Kept:
@@ -35,6 +54,7 @@ class Kept:
         self._size = size
         self._lock = threading.Lock()
         self._found: OrderedDict[object, Future[bytes]] = OrderedDict()
+        self._asked: OrderedDict[Question, Asked] = OrderedDict()
 
     def get(self, key: object, make: Callable[[], bytes]) -> bytes:
         """Return what is kept, or make it. What failed to be made is not kept, and whoever waited makes its own."""
@@ -62,14 +82,47 @@ class Kept:
                 found.cancel()
         return found.result()
 
+    def peek(self, key: object) -> bytes | None:
+        """Return what is kept and made, or None."""
+        with self._lock:
+            found = self._found.get(key)
+            if found is None or not found.done() or found.cancelled():
+                return None
+            self._found.move_to_end(key)
+        return found.result()
+
+    def remember(self, question: Question, asked: Asked) -> None:
+        """Note a question whose answer is kept."""
+        with self._lock:
+            self._asked[question] = asked
+            self._asked.move_to_end(question)
+            while len(self._asked) > self._size:
+                self._asked.popitem(last=False)
+
+    def known(self, question: Question) -> Asked | None:
+        """Return what is known of a question, if it was asked before."""
+        with self._lock:
+            return self._asked.get(question)
+
+
+def key_of(question: Question, tag: str, holds: bool | None) -> object:
+    """Return under what an answer is kept. `holds` is None where the risk table of the head does not matter."""
+    return (*question, tag, holds)
+
+
+def question_of(request: Request) -> Question:
+    """Return what is asked, as it was sent."""
+    return request.url.path, request.url.query
+
 
 def respond(
-    request: Request, at: BlockAt, model: type[Envelope[Any]], meta: dict[str, Any], make: Callable[[], Answer],
-    *also: object,
-) -> Response:  # fmt: skip
-    """Return an answer whose rows are kept: `make` gives the whole of it, `meta` is of this request.
+    request: Request, at: BlockAt, model: type[Envelope[Any]], make: Callable[[], Answer], holds: bool | None = None
+) -> Response:
+    """Return an answer whose rows are kept: `make` gives the whole of it, its `meta` is of this request.
 
-    `also` is what the rows depend on besides the question and the block.
+    `holds` says whether the risk table of the head is of this block, where rows depend on it.
+
+    Raises  Unchanged if the client holds it already
     """
     headers = etag.headers(request, at)
     kept: Kept = request.app.state.kept
@@ -77,7 +130,14 @@ def respond(
     def written() -> bytes:
         return model.model_validate(make()).model_dump_json(exclude={"meta"}, by_alias=True).encode()
 
-    key = (request.url.path, request.url.query, headers["ETag"], *also)
-    told = model.model_fields["meta"].annotation.model_validate(meta).model_dump_json(by_alias=True)  # type: ignore[union-attr]
-    body = kept.get(key, written)[:-1] + b',"meta":' + told.encode() + b"}"
-    return Response(body, media_type="application/json", headers=headers)
+    question = question_of(request)
+    rows = kept.get(key_of(question, headers["ETag"], holds), written)
+    if not PLACED & request.query_params.keys():
+        kept.remember(question, Asked(request.scope["route"], request.query_params.get("chain"), holds is not None))
+    return whole(rows, at, headers)
+
+
+def whole(rows: bytes, at: BlockAt, headers: dict[str, str]) -> Response:
+    """Return kept rows with the `meta` of now."""
+    told = Meta.model_validate(meta(at)).model_dump_json(by_alias=True)
+    return Response(rows[:-1] + b',"meta":' + told.encode() + b"}", media_type="application/json", headers=headers)

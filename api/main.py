@@ -21,6 +21,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems, web
 from api.access import Access, origins
+from api.front import Front, Newest
 from api.heads import Heads
 from api.kept import Kept
 from api.limits import BodyLimit
@@ -104,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
                 yield
         finally:
             await hub.stop()
+            await newest.close()
             pool.connections.close()
 
     app = FastAPI(
@@ -119,10 +121,12 @@ def create_app(settings: Settings) -> FastAPI:
     )
     heads = Heads(read_heads, settings.poll_seconds, settings.max_waiting_requests)
     hub = Hub(settings.database, Reads(read_streams, read_messages, read_window), settings.max_streams)
+    kept = Kept()
+    newest = Newest(settings.database)
     registry = registry_of(read_status, lambda: heads.waiting, lambda: hub.listeners)
     app.state.pool = pool
     app.state.heads = heads
-    app.state.kept = Kept()
+    app.state.kept = kept
     app.state.hub = hub
     app.state.ready_lag_seconds = settings.ready_lag_seconds
     app.state.read_heads = read_heads
@@ -130,6 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.fields = {}
     app.state.parameters = cache(lambda: parameters_of(app))
     app.openapi = cache(partial(openapi, app))  # type: ignore[method-assign]
+    app.add_middleware(Front, kept=kept, newest=newest)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(
         Access,

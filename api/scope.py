@@ -7,17 +7,18 @@ from typing import Annotated, Any
 from fastapi import Query
 from psycopg import Connection as PostgresConnection
 
-from api import paging
-from api.problems import (
-    not_found,
-    outside_coverage,
-)  # fmt: skip
+from api.problems import not_found, outside_coverage
 from indexer.store import queries
 from indexer.store.queries.coverage import BlockAt
+from indexer.store.queries.owners import Cluster
 
-MAX_WAIT_SECONDS = 25
-
-BlockNumber = Annotated[int, Query(ge=0, le=paging.INT64_MAX)]
+WholeOwner = Annotated[
+    bool,
+    Query(
+        description="Everything of the account's owner, where the books of a protocol or a smart wallet name one.",
+        examples=[True],
+    ),
+]
 
 
 def check_protocol(connection: PostgresConnection[Any], at: BlockAt, protocol: str) -> None:
@@ -50,10 +51,12 @@ def check_scope(connection: PostgresConnection[Any], at: BlockAt, protocol: str 
         raise not_found("deployment", f"There is no deployment {deployment}{of} on {at.chain}; see /v1/protocols")
 
 
-def check_account(connection: PostgresConnection[Any], at: BlockAt, account: str) -> None:
-    """Refuse an account that never had a position on the chain.
+def whose(connection: PostgresConnection[Any], at: BlockAt, account: str, owner: bool) -> Cluster:
+    """Return the account by itself, or with `owner` its owner and all of their accounts.
 
-    Raises  Problem (404)
+    Raises  Problem (404) when none of them ever had a position on the chain
     """
-    if not queries.coverage.account_known(connection, at.chain_id, account):
+    asked = queries.owners.cluster(connection, at, account) if owner else Cluster(account, [account])
+    if not any(queries.coverage.account_known(connection, at.chain_id, one) for one in asked.accounts):
         raise not_found("account", f"{account} never had a position in a protocol that is indexed on {at.chain}")
+    return asked

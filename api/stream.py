@@ -32,10 +32,11 @@ from indexer.store.queries import Row
 log = logging.getLogger("api")
 
 CHANNELS = ("block", "liquidation_risk", "liquidations", "loops", "purges", "params", "reorg")
-LISTEN_CHANNEL = "leverage_stream"
 IN_MEMORY = 5_000
 """Messages a chain that are kept in memory for listeners who are up to date."""
 PAGE = 500
+AT_ONCE = 8
+"""Listeners woken together; requests are served between one such group and the next."""
 FALL_BACK_SECONDS = 5.0
 """How often to look without being notified: a connection may be cut without a word."""
 
@@ -145,7 +146,7 @@ class Hub:
         self._reads = reads
         self._max_listeners = max_listeners
         self._rings: dict[int, Ring] = {}
-        self._news = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self.listeners = 0
         self.closing = False
@@ -165,7 +166,8 @@ class Hub:
     def close(self) -> None:
         """End every stream. Also from a signal handler's callback."""
         self.closing = True
-        self._wake()
+        for listener in self._called():
+            _call(listener)
 
     def check_room(self) -> None:
         """Raise Problem (503) when there are too many listeners already."""
@@ -206,26 +208,38 @@ class Hub:
         clock = asyncio.get_running_loop().time
         end = clock() + seconds if seconds is not None else float("inf")
         while not self.closing and (left := end - clock()) > 0:
-            news = self._news
-            ring = self._rings.get(chain_id)
-            found = ring.after(seq) if ring is not None else None
-            if found is None:
-                rows = await run_in_threadpool(self._reads.messages, chain_id, seq, PAGE)
-                found = [message_of(row) for row in rows]
-            if found:
-                seq = found[-1].seq
-                yield found
-                continue
+            news = asyncio.get_running_loop().create_future()
+            self._waiting.add(news)  # before looking: what comes while we look is not missed
             try:
-                async with asyncio.timeout(min(pause, left)):
-                    await news.wait()
+                ring = self._rings.get(chain_id)
+                found = ring.after(seq) if ring is not None else None
+                if found is None:
+                    rows = await run_in_threadpool(self._reads.messages, chain_id, seq, PAGE)
+                    found = [message_of(row) for row in rows]
+                if not found:
+                    async with asyncio.timeout(min(pause, left)):
+                        await news
             except TimeoutError:
                 if clock() < end:
                     yield []
+            finally:
+                self._waiting.discard(news)
+            if found:
+                seq = found[-1].seq
+                yield found
 
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _called(self) -> list[asyncio.Future[None]]:
+        """Return who waits for news, and begin anew."""
+        waiting, self._waiting = list(self._waiting), set()
+        return waiting
+
+    async def _wake(self) -> None:
+        """Call who waits for news, a few at a time: hundreds who write at once would keep every request waiting."""
+        waiting = self._called()
+        for first in range(0, len(waiting), AT_ONCE):
+            for listener in waiting[first : first + AT_ONCE]:
+                _call(listener)
+            await asyncio.sleep(0)
 
     async def _listen(self) -> None:
         """Keep a connection that listens; make it anew when it breaks."""
@@ -258,7 +272,12 @@ class Hub:
                 ring.add(rows)
                 came = True
         if came:
-            self._wake()
+            await self._wake()
+
+
+def _call(listener: asyncio.Future[None]) -> None:
+    if not listener.done():
+        listener.set_result(None)
 
 
 @contextmanager

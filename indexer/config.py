@@ -7,6 +7,7 @@ Omits     what is true of the world (addresses, start blocks): data in the repos
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -20,6 +21,7 @@ from indexer.config_problems import Problem, Source, explain, substitute, sugges
 from indexer.errors import BadConfig
 
 FILE_NAME = "leverage.toml"
+DATABASE_VARIABLE = "LEVERAGE_DATABASE_URL"
 DATA_DIR = "leverage-data"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -192,13 +194,14 @@ class Settings(_Model):
 def load(path: Path | None = None, known: Known | None = None) -> Settings:
     """Read the configuration.
 
-    `path` None means `leverage.toml` in the current folder, or defaults without a chain where there is none.
+    `path` None means `leverage.toml` in the current folder, or defaults without a chain where there is none; the database is then
+    what LEVERAGE_DATABASE_URL says, if it is set.
     Raises `BadConfig` that names every line at fault.
     """
     if path is None:
         path = Path(FILE_NAME)
         if not path.exists():
-            return Settings(data_dir=Path.cwd() / DATA_DIR)
+            return Settings(data_dir=Path.cwd() / DATA_DIR, database=os.environ.get(DATABASE_VARIABLE) or None)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""One account: what it holds, how healthy it is, how leveraged."""
+"""One account, or all of its owner: what it holds, how healthy it is, how leveraged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.answers import Answer, documented, example_list, listed
 from api.deps import Account, AsOfList, Connection, DeploymentFilter, ProtocolFilter, only_known_parameters, page_of
 from api.paging import Page
 from api.schemas import AccountLeverage, Envelope, Health, Position
-from api.scope import check_account, check_scope  # fmt: skip
+from api.scope import WholeOwner, check_scope, whose
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], dependencies=[Depends(only_known_parameters)])
@@ -47,12 +47,13 @@ def account_positions(
     page: Annotated[Page, Depends(page_of(queries.positions.POSITIONS_KEY))],
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
+    owner: WholeOwner = False,
 ) -> Answer:
-    """Open balances by market, side and asset. Empty when all are closed; 404 when there never was one."""
-    check_account(connection, at, account)
+    """Open balances by market, side, asset and account. Empty when all are closed; 404 when there never was one."""
+    accounts = whose(connection, at, account, owner).accounts
     check_scope(connection, at, protocol, deployment)
-    found = queries.positions.of_account(
-        connection, at, account, page.limit, page.after, protocol=protocol, deployment=deployment
+    found = queries.positions.of_accounts(
+        connection, at, accounts, page.limit, page.after, protocol=protocol, deployment=deployment
     )
     return listed(request, found, page, at)
 
@@ -80,12 +81,13 @@ def account_health(
     page: Annotated[Page, Depends(page_of(queries.risk.SCOPE_KEY))],
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
+    owner: WholeOwner = False,
 ) -> Answer:
     """One row a risk scope: a deployment where collateral is pooled (Aave), a market where it is not (Morpho)."""
-    check_account(connection, at, account)
+    accounts = whose(connection, at, account, owner).accounts
     check_scope(connection, at, protocol, deployment)
     found = queries.risk.health(
-        connection, at, account, page.limit, page.after, protocol=protocol, deployment=deployment
+        connection, at, accounts, page.limit, page.after, protocol=protocol, deployment=deployment
     )
     return listed(request, found, page, at)
 
@@ -110,11 +112,12 @@ def account_leverage(
     page: Annotated[Page, Depends(page_of(queries.risk.SCOPE_KEY))],
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
+    owner: WholeOwner = False,
 ) -> Answer:
     """One row a risk scope, as for `/health`. Ratios are null where equity is not positive or a price is missing."""
-    check_account(connection, at, account)
+    accounts = whose(connection, at, account, owner).accounts
     check_scope(connection, at, protocol, deployment)
     found = queries.risk.leverage(
-        connection, at, account, page.limit, page.after, protocol=protocol, deployment=deployment
+        connection, at, accounts, page.limit, page.after, protocol=protocol, deployment=deployment
     )
     return listed(request, found, page, at)

@@ -13,11 +13,12 @@ from api.deps import (
     AsOfList,
     Connection,
     DeploymentFilter,
+    FromBlock,
     ProtocolFilter,
     only_known_parameters,
     page_of,
 )
-from api.paging import INT64_MAX, Page
+from api.paging import Page
 from api.schemas import Envelope, Liquidation, ParamChange
 from api.scope import check_scope  # fmt: skip
 from indexer.store import queries
@@ -66,9 +67,7 @@ def liquidations(
     liquidator: Annotated[
         str | None, Query(pattern=ADDRESS, description="Only by this liquidator.", examples=[LIQUIDATION["liquidator"]])
     ] = None,
-    from_block: Annotated[
-        int | None, Query(ge=0, le=INT64_MAX, description="Only from this block on.", examples=[21_000_000])
-    ] = None,
+    from_block: FromBlock = None,
 ) -> Answer:
     """Every liquidation up to the block of the answer: debt repaid, collateral taken, and what was written off."""
     check_scope(connection, at, protocol, deployment)
@@ -101,9 +100,7 @@ def params_history(
         str | None,
         Query(pattern=SLUG, description="Only this parameter.", examples=["liquidation_threshold_bps"]),
     ] = None,
-    from_block: Annotated[
-        int | None, Query(ge=0, le=INT64_MAX, description="Only from this block on.", examples=[21_000_000])
-    ] = None,
+    from_block: FromBlock = None,
 ) -> Answer:
     """Every change of a parameter of a market or a deployment up to the block of the answer, in the protocol's own units."""
     check_scope(connection, at, protocol, deployment)

@@ -6,13 +6,15 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
+from api import kept
 from api.answers import Answer, documented, example_list, example_single, listed, single
 from api.deps import Account, AsOf, AsOfList, Connection, ProtocolFilter, only_known_parameters, page_of
 from api.paging import Page
 from api.schemas import Envelope
 from api.schemas.exposure import AccountExposure, EdgeKind, ExposureEdge, ExposureSummary, Method, ProtocolCycle
-from api.scope import check_account, check_scope
+from api.scope import WholeOwner, check_scope, whose
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1", tags=["exposure"], dependencies=[Depends(only_known_parameters)])
@@ -49,12 +51,16 @@ def exposure_graph(
     method: MethodOf = "events",
     edge_kind: Annotated[EdgeKind | None, Query(description="Only edges of this kind.", examples=["debt"])] = None,
     min_usd: MinUsd = Decimal(0),
-) -> Answer:
+) -> Response:
     """Edges between protocols, all owners summed: never add them up, a dollar is in each edge it runs through."""
-    found = queries.exposure.graph(
-        connection, at, page.limit, page.after, method=method, edge_kind=edge_kind, min_usd=min_usd
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.exposure.graph(
+            connection, at, page.limit, page.after, method=method, edge_kind=edge_kind, min_usd=min_usd
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[ExposureEdge]], make)
 
 
 CYCLE = {
@@ -87,14 +93,18 @@ def exposure_cycles(
     ] = "cycle",
     min_usd: MinUsd = Decimal(0),
     protocol: ProtocolFilter = None,
-) -> Answer:
+) -> Response:
     """Canonical decomposition: sizes never exceed an edge and count every dollar once, so those of one scope add up."""
     check_scope(connection, at, protocol, None)
-    found = queries.exposure.cycles(
-        connection, at, page.limit, page.after,
-        method=method, scope=scope, form=form, min_usd=min_usd, protocol=protocol,
-    )  # fmt: skip
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.exposure.cycles(
+            connection, at, page.limit, page.after,
+            method=method, scope=scope, form=form, min_usd=min_usd, protocol=protocol,
+        )  # fmt: skip
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[ProtocolCycle]], make)
 
 
 SUMMARY = {
@@ -114,10 +124,14 @@ SUMMARY = {
     responses=documented(example_single(SUMMARY), known=True),
 )
 def exposure_summary(
-    connection: Connection, at: AsOf, method: MethodOf = "events", min_usd: MinUsd = Decimal(0)
-) -> Answer:
+    request: Request, connection: Connection, at: AsOf, method: MethodOf = "events", min_usd: MinUsd = Decimal(0)
+) -> Response:
     """The headline is `loop_exposure_usd`; `gross_circulation_usd` counts a dollar as often as it is pledged on."""
-    return single(queries.exposure.summary(connection, at, method=method, min_usd=min_usd), at)
+
+    def make() -> Answer:
+        return single(queries.exposure.summary(connection, at, method=method, min_usd=min_usd), at)
+
+    return kept.respond(request, at, Envelope[ExposureSummary], make)
 
 
 EXPOSURE = {
@@ -149,10 +163,8 @@ def account_exposure(
     account: Account,
     connection: Connection,
     at: AsOf,
-    owner: Annotated[
-        bool, Query(description="Everything of the account's owner, where one is known.", examples=[True])
-    ] = False,
+    owner: WholeOwner = False,
 ) -> Answer:
     """Edges, cycles and chains, and leverage seen through the vaults whose shares it holds."""
-    check_account(connection, at, account)
-    return single(queries.exposure.of_account(connection, at, account, owner=owner), at)
+    accounts = whose(connection, at, account, owner).accounts
+    return single(queries.exposure.of_accounts(connection, at, account, accounts), at)

@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
+from api import kept
 from api.answers import Answer, documented, example_list, listed
 from api.deps import (
     AsOfList,
     Connection,
     DeploymentFilter,
+    FromTime,
     Protocol,
     ProtocolFilter,
     only_known_parameters,
@@ -112,13 +115,17 @@ def leverage_by_scope(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-) -> Answer:
+) -> Response:
     """A 10x stable loop and a 10x directional bet carry different risk: borrowers are split by pair class."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.history.scopes(
-        connection, at, page.limit, page.after, scope=scope, level=level, protocol=protocol, deployment=deployment
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.history.scopes(
+            connection, at, page.limit, page.after, scope=scope, level=level, protocol=protocol, deployment=deployment
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[LeverageByScope]], make)
 
 
 @router.get(
@@ -141,14 +148,18 @@ def leverage_distribution(
         Decimal,
         Query(ge=0, max_digits=38, decimal_places=18, description="Leave out who owes less, USD.", examples=["100"]),
     ] = Decimal(0),
-) -> Answer:
+) -> Response:
     """Borrowers with equity and prices; the insolvent are counted in /leverage, not here. Quantiles are not interpolated."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.history.distribution(
-        connection, at, page.limit, page.after,
-        protocol=protocol, deployment=deployment, weight=weight, min_debt_usd=min_debt_usd,
-    )  # fmt: skip
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.history.distribution(
+            connection, at, page.limit, page.after,
+            protocol=protocol, deployment=deployment, weight=weight, min_debt_usd=min_debt_usd,
+        )  # fmt: skip
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[LeverageDistribution]], make)
 
 
 @router.get(
@@ -168,14 +179,7 @@ def velocity(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-    from_time: Annotated[
-        str | None,
-        Query(
-            max_length=40,
-            description="Not before this time: unix seconds, or ISO 8601 with a zone.",
-            examples=["1735689600"],
-        ),
-    ] = None,
+    from_time: FromTime = None,
 ) -> Answer:
     """At the end of each snapshot interval up to the block of the answer, newest first; each names its own block."""
     check_scope(connection, at, protocol, deployment)
@@ -205,14 +209,18 @@ def bad_debt(
         Decimal,
         Query(ge=0, max_digits=38, decimal_places=18, description="What one liquidation costs, USD.", examples=["100"]),
     ] = Decimal(100),
-) -> Answer:
+) -> Response:
     """Three numbers that are never netted: latent shrinks when prices recover, realised does not."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.history.bad_debt(
-        connection, at, page.limit, page.after,
-        scope=scope, protocol=protocol, deployment=deployment, cost_usd=cost_usd,
-    )  # fmt: skip
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.history.bad_debt(
+            connection, at, page.limit, page.after,
+            scope=scope, protocol=protocol, deployment=deployment, cost_usd=cost_usd,
+        )  # fmt: skip
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[BadDebt]], make)
 
 
 @router.get(
@@ -233,13 +241,17 @@ def concentration(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-) -> Answer:
+) -> Response:
     """By owner, not by address, where a protocol's books know the owner. An omnibus vault is one owner."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.history.concentration(
-        connection, at, page.limit, page.after, scope=scope, kind=kind, protocol=protocol, deployment=deployment
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.history.concentration(
+            connection, at, page.limit, page.after, scope=scope, kind=kind, protocol=protocol, deployment=deployment
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[Concentration]], make)
 
 
 @router.get(
@@ -278,10 +290,14 @@ def tvl(
     scope: Scope = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-) -> Answer:
+) -> Response:
     """Any token but a plain one is a claim on something locked elsewhere; what nobody classified is never plain."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.history.tvl(
-        connection, at, page.limit, page.after, scope=scope, protocol=protocol, deployment=deployment
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.history.tvl(
+            connection, at, page.limit, page.after, scope=scope, protocol=protocol, deployment=deployment
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[ValueLocked]], make)

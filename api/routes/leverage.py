@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
+from api import kept
 from api.answers import Answer, documented, example_list, listed
-from api.deps import AsOfList, Connection, DeploymentFilter, Protocol, only_known_parameters, page_of, unix_seconds
+from api.deps import (
+    AsOfList,
+    Connection,
+    DeploymentFilter,
+    FromTime,
+    Protocol,
+    only_known_parameters,
+    page_of,
+    unix_seconds,
+)
 from api.paging import Page
 from api.schemas import Envelope, ProtocolLeverage
 from api.scope import check_scope  # fmt: skip
@@ -44,13 +55,17 @@ def protocol_leverage(
     protocol: Protocol,
     deployment: DeploymentFilter = None,
     population: Population = None,
-) -> Answer:
+) -> Response:
     """A ratio of sums, never a mean of ratios. Accounts without equity or price are counted beside it, never inside."""
     check_scope(connection, at, protocol, deployment)
-    found = queries.leverage.of_protocol(
-        connection, at, protocol, page.limit, page.after, deployment=deployment, population=population
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.leverage.of_protocol(
+            connection, at, protocol, page.limit, page.after, deployment=deployment, population=population
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[ProtocolLeverage]], make)
 
 
 @router.get(
@@ -67,14 +82,7 @@ def protocol_leverage_history(
     protocol: Protocol,
     deployment: DeploymentFilter = None,
     population: Population = None,
-    from_time: Annotated[
-        str | None,
-        Query(
-            max_length=40,
-            description="Not before this time: unix seconds, or ISO 8601 with a zone.",
-            examples=["1735689600"],
-        ),
-    ] = None,
+    from_time: FromTime = None,
 ) -> Answer:
     """The snapshots up to the block of the answer, newest first; each names the block it was taken at."""
     check_scope(connection, at, protocol, deployment)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
-from api import paging
+from api import kept, paging
 from api.answers import Answer, documented, example_list, listed
 from api.deps import Account, AsOfList, Connection, only_known_parameters, page_of
 from api.paging import Page
 from api.schemas import Envelope
 from api.schemas.loops import DebtFinanced, Loop, LoopsSummary
-from api.scope import check_account
+from api.scope import WholeOwner, whose
 from indexer.store import queries
 
 router = APIRouter(prefix="/v1", tags=["recursion"], dependencies=[Depends(only_known_parameters)])
@@ -38,7 +39,7 @@ Method = Annotated[
 ]
 Kind = Annotated[Literal["intra", "inter"] | None, Query(description="Within one protocol, or across several.")]
 Shape = Annotated[Literal["loop", "chain"] | None, Query(description="chain: has not come back to where it borrowed.")]
-IsOpen = Annotated[bool | None, Query(description="Only open ones, or only closed ones.")]
+IsOpen = Annotated[bool | None, Query(description="Only open ones, or only closed ones.", examples=[True])]
 
 
 @router.get(
@@ -56,12 +57,16 @@ def loops(
     kind: Kind = None,
     shape: Shape = None,
     is_open: IsOpen = None,
-) -> Answer:
+) -> Response:
     """Two methods side by side, never merged: a position may be listed once by each."""
-    found = queries.loops.loops(
-        connection, at, page.limit, page.after, owner=None, method=method, kind=kind, shape=shape, is_open=is_open
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.loops.loops(
+            connection, at, page.limit, page.after, owner=None, method=method, kind=kind, shape=shape, is_open=is_open
+        )
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[Loop]], make)
 
 
 @router.get(
@@ -78,11 +83,20 @@ def account_loops(
     page: Annotated[Page, Depends(page_of(queries.loops.LOOPS_KEY))],
     method: Method = None,
     is_open: IsOpen = None,
+    owner: WholeOwner = False,
 ) -> Answer:
-    """Empty when it has none; 404 when it never had a position."""
-    check_account(connection, at, account)
+    """Loops are found by owner: ask for a proxy's with `owner=true`. Empty when it has none; 404 when it never had a position."""
+    asked = whose(connection, at, account, owner)
     found = queries.loops.loops(
-        connection, at, page.limit, page.after, owner=account, method=method, kind=None, shape=None, is_open=is_open
+        connection,
+        at,
+        page.limit,
+        page.after,
+        owner=asked.owner_id,
+        method=method,
+        kind=None,
+        shape=None,
+        is_open=is_open,
     )
     return listed(request, found, page, at)
 
@@ -119,10 +133,14 @@ def loops_summary(
             examples=[86_400],
         ),
     ] = None,
-) -> Answer:
+) -> Response:
     """Ratios of sums. A borrow counts with the part of it that came back as collateral."""
-    found = queries.loops.summary(connection, at, page.limit, page.after, from_block=from_block, window_s=window_s)
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.loops.summary(connection, at, page.limit, page.after, from_block=from_block, window_s=window_s)
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[LoopsSummary]], make)
 
 
 DFC = {
@@ -145,7 +163,11 @@ def debt_financed_collateral(
     rule: Annotated[
         Literal["free_first", "pro_rata", "debt_first"] | None, Query(description="Low, mid, high; all unless given.")
     ] = None,
-) -> Answer:
+) -> Response:
     """Three rules, not one number: the truth lies between free_first and debt_first."""
-    found = queries.loops.dfc(connection, at, page.limit, page.after, rule=rule)
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.loops.dfc(connection, at, page.limit, page.after, rule=rule)
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[DebtFinanced]], make)

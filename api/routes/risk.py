@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from api import kept
-from api.answers import Answer, documented, example_list, example_single, listed, meta, single
+from api.answers import Answer, documented, example_list, example_single, listed, single
 from api.deps import (
     ADDRESS,
     AsOf,
@@ -142,7 +142,8 @@ def liquidation_risk_positions(
     check_scope(connection, at, protocol, deployment)
     exact = health_factor_lt is not None and health_factor_lt <= queries.at_risk.EXACT_BELOW
     began = page.after is not None and page.after[-1] == queries.at_risk.HEAD
-    if began and not exact and not queries.at_risk.holds(connection, at):
+    holds = queries.at_risk.holds(connection, at)  # else computed, without what only the table has
+    if began and not exact and not holds:
         raise began_at_head(at)
 
     def make() -> Answer:
@@ -154,8 +155,7 @@ def liquidation_risk_positions(
         )  # fmt: skip
         return listed(request, found, page, at)
 
-    from_table = queries.at_risk.holds(connection, at)  # else computed, without what only the table has
-    return kept.respond(request, at, Envelope[list[AtRisk]], meta(at), make, from_table)
+    return kept.respond(request, at, Envelope[list[AtRisk]], make, holds)
 
 
 def began_at_head(at: BlockAt) -> Problem:
@@ -185,7 +185,7 @@ def liquidatable_positions(
     ] = None,
     protocol: ProtocolFilter = None,
     deployment: DeploymentFilter = None,
-) -> Answer:
+) -> Response:
     """The contract's own rule decides; pair and sizes follow each protocol's size rule. Kept for the newest block only.
 
     Where the protocol takes the whole account (absorption, auction), sizes are of its largest debt and collateral.
@@ -199,10 +199,15 @@ def liquidatable_positions(
             "leave as_of_block out, or ask /v1/liquidation-risk/positions?health_factor_lt=1 for an older block",
             chain_id=at.chain_id,
         )
-    found = queries.at_risk.liquidatable(
-        connection, at, page.limit, page.after, min_profit_usd=min_profit_usd, protocol=protocol, deployment=deployment
-    )
-    return listed(request, found, page, at)
+
+    def make() -> Answer:
+        found = queries.at_risk.liquidatable(
+            connection, at, page.limit, page.after,
+            min_profit_usd=min_profit_usd, protocol=protocol, deployment=deployment,
+        )  # fmt: skip
+        return listed(request, found, page, at)
+
+    return kept.respond(request, at, Envelope[list[AtRisk]], make, True)
 
 
 @router.get(
@@ -224,6 +229,7 @@ def liquidation_risk_buckets(connection: Connection, at: AsOf, protocol: Protoco
     responses=documented(example_single([DROP])),
 )
 def liquidation_risk_drops(
+    request: Request,
     connection: Connection,
     at: AsOf,
     assets: Annotated[
@@ -236,11 +242,15 @@ def liquidation_risk_drops(
         ),
     ] = None,
     protocol: ProtocolFilter = None,
-) -> Answer:
+) -> Response:
     """A uniform fall by 1, 3, 5, 10, 15, 20, 30 and 50 %, of collateral and of debt in those assets; each position once."""
     check_scope(connection, at, protocol, None)
     group = None if assets is None else assets.lower().split(",")
-    return single(queries.at_risk.drops(connection, at, assets=group, protocol=protocol), at)
+
+    def make() -> Answer:
+        return single(queries.at_risk.drops(connection, at, assets=group, protocol=protocol), at)
+
+    return kept.respond(request, at, Envelope[list[Drop]], make)
 
 
 @router.get(
@@ -250,15 +260,20 @@ def liquidation_risk_drops(
     responses=documented(example_single([LEVEL])),
 )
 def liquidation_levels(
+    request: Request,
     connection: Connection,
     at: AsOf,
     asset: Annotated[str, Query(pattern=ADDRESS, description="The collateral: 0x and 40 hex digits.", examples=[WETH])],
     bin_width: Annotated[
         Decimal, Query(gt=0, max_digits=38, decimal_places=18, description="Width of a bin, USD.", examples=["50"])
     ],
-) -> Answer:
+) -> Response:
     """All other prices held; a position is in one bin. At most 1000 bins, the highest prices first."""
-    return single(queries.at_risk.levels(connection, at, asset=asset.lower(), bin_width=bin_width), at)
+
+    def make() -> Answer:
+        return single(queries.at_risk.levels(connection, at, asset=asset.lower(), bin_width=bin_width), at)
+
+    return kept.respond(request, at, Envelope[list[LiquidationLevel]], make)
 
 
 @router.get(
@@ -267,7 +282,11 @@ def liquidation_levels(
     response_model=Envelope[list[Limit]],
     responses=documented(example_single([LIMIT])),
 )
-def leverage_limits(connection: Connection, at: AsOf, protocol: ProtocolFilter = None) -> Answer:
+def leverage_limits(request: Request, connection: Connection, at: AsOf, protocol: ProtocolFilter = None) -> Response:
     """By risk scope, the most debt first. Usage above 1 is legal after prices moved; an LTV of 0 lets debt stay, not grow."""
     check_scope(connection, at, protocol, None)
-    return single(queries.at_risk.limits(connection, at, protocol=protocol), at)
+
+    def make() -> Answer:
+        return single(queries.at_risk.limits(connection, at, protocol=protocol), at)
+
+    return kept.respond(request, at, Envelope[list[Limit]], make)

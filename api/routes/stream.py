@@ -201,6 +201,8 @@ async def _asked(socket: WebSocket) -> tuple[int, Choice, str | None]:
     for name in query:
         if name not in PARAMETERS:
             raise bad_parameter(name, f"no such parameter; known ones: {', '.join(sorted(PARAMETERS))}")
+        if len(socket.query_params.getlist(name)) > 1:
+            raise bad_parameter(name, "given more than once")
     numbers: dict[str, Decimal | None] = {"health_factor_lt": None, "min_debt_usd": None}
     for name in numbers:
         if name in query:
@@ -208,8 +210,8 @@ async def _asked(socket: WebSocket) -> tuple[int, Choice, str | None]:
                 numbers[name] = Decimal(query[name])
             except InvalidOperation:
                 raise bad_parameter(name, "it is not a decimal number") from None
-            if not numbers[name].is_finite():  # type: ignore[union-attr]
-                raise bad_parameter(name, "it is not a finite number")
+            if not numbers[name].is_finite() or numbers[name] < 0:  # type: ignore[union-attr,operator]
+                raise bad_parameter(name, "it is not a finite number of at least 0")
     for name, pattern in (("protocol", SLUG), ("account", ADDRESS)):
         if name in query and not re.fullmatch(pattern.strip("^$"), query[name]):
             raise bad_parameter(name, f"it does not look like {pattern}")

@@ -28,6 +28,15 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class OfDeployment(Model):
+    """A row about one deployment of a protocol, or about something in it."""
+
+    protocol: str = Field(description="Protocol slug.")
+    project: str = Field(description="Dune's project.")
+    version: str = Field(description="Dune's version.")
+    deployment: str = Field(description="Deployment name.")
+
+
 # --------------------------------------------------------------------------------------------------- envelope
 
 

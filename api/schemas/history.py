@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import Address, Exact, Model, Time
+from api.schemas.common import Address, Exact, Model, OfDeployment, Time
 
 
 class Scoped(Model):
@@ -130,7 +130,7 @@ class Concentration(Scoped):
     total_usd: Exact = Field(description="Their sum, USD.")
     hhi: float = Field(description="Sum of squared shares, 0 to 1.")
     effective_n: float = Field(description="1 / hhi.")
-    gini: float = Field(description="0 (equal) to 1.")
+    gini: float = Field(description="Gini coefficient, 0 (all hold the same) to 1.")
     top_1_share: float = Field(description="Share of the largest.")
     top_10_share: float = Field(description="Share of the ten largest.")
     n_unpriced: int = Field(description="Owners left out for want of a price.")
@@ -153,18 +153,16 @@ class ValueLocked(Scoped):
     n_unpriced: int = Field(description="Tokens held that have no price.")
 
 
-class Utilization(Model):
+class Utilization(OfDeployment):
     """How much of a market is lent out, and what that costs."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str = Field(description="Readable id: slug, chain id, native id.")
     symbol: str | None = Field(description="ERC-20 symbol of the asset.")
-    utilization: float | None = Field(description="Debt over supply by `formula`; may exceed 1.")
+    utilization: float | None = Field(description="Debt over supply by `formula`, a fraction; may exceed 1.")
     formula: str = Field(description="The protocol's own definition.")
-    target_utilization: float | None = Field(description="Where the rate curve bends; null where it is not known.")
+    target_utilization: float | None = Field(
+        description="Where the rate curve bends, a fraction; null where it is not known."
+    )
     kink_pressure: float | None = Field(description="(U - U*) / (1 - U*) above the target, 0 below.")
     borrow_apr: float | None = Field(description="Borrow rate, yearly fraction, no compounding.")
     supply_apr: float | None = Field(description="Supply rate, yearly fraction, no compounding, no rewards.")

@@ -6,18 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import Address, Exact, Model, Time, Whole
+from api.schemas.common import Address, Exact, Model, OfDeployment, Time, Whole
 
 Variant = Literal["oi_to_margin"]
 
 
-class PerpMarket(Model):
+class PerpMarket(OfDeployment):
     """What every row of a perp market names."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     venue: str = Field(description="Venue: the project.")
     market: str = Field(description="Readable market id: slug, chain id, native id.")
     symbol: str | None = Field(description="Symbol of the base token.")
@@ -70,7 +66,7 @@ class Imbalance(PerpMarket):
     long_short_ratio: float | None = Field(description="Long / short by ratio_basis; null when there is no short.")
     ratio_basis: Literal["accounts"] = Field(description="What long_short_ratio counts.")
     funding_annualised: float | None = Field(description="Simple yearly rate, fraction, + where longs pay.")
-    funding_apy: float | None = Field(description="The same compounding.")
+    funding_apy: float | None = Field(description="The same compounded, a fraction a year.")
     funding_at_cap: bool | None = Field(description="Whether funding stands at its cap; null where none is known.")
     basis: float | None = Field(description="(mark - index) / index, fraction.")
     notional_to_oi: float | None = Field(description="Notional-to-open-interest, of the variant named beside it.")
@@ -94,11 +90,11 @@ class Purge(Model):
     trough_time: Time = Field(description="End of the hour of its trough.")
     end_time: Time = Field(description="End of its last hour.")
     peak_raw: Whole = Field(description="Open interest or debt at the peak, base units.")
-    trough_raw: Whole = Field(description="The same at the trough.")
+    trough_raw: Whole = Field(description="The same at the trough, base units.")
     contraction: float = Field(description="1 - trough / peak, fraction.")
     liquidated_raw: Whole = Field(description="Liquidated in the event, base units.")
     liq_intensity: float = Field(description="Liquidated / peak, fraction.")
-    burst: float | None = Field(description="Most liquidated in one hour over the usual.")
+    burst: float | None = Field(description="Most liquidated in one hour over the usual, a ratio.")
     forced_share: float | None = Field(description="Liquidated until the trough / (peak - trough), fraction.")
     side: Literal["long", "short", "mixed"] | None = Field(
         description="Side of 70 % of what was liquidated; null for debt."
@@ -126,6 +122,8 @@ class Correction(Model):
     leverage_reset: float | None = Field(
         description="1 - debt (or open interest) at the trough / at the peak, at constant prices; negative when it grew."
     )
-    leverage_change: float | None = Field(description="Leverage at the trough less at the peak; null without history.")
+    leverage_change: float | None = Field(
+        description="Leverage at the trough less at the peak, a difference of ratios; null without history."
+    )
     liquidated_share: float | None = Field(description="Liquidated between them / debt at the peak, fraction.")
     purge_ids: list[str] = Field(description="Purges between peak and end.")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import AccountStatus, Address, Exact, Model, PairClass, Whole
+from api.schemas.common import AccountStatus, Address, Exact, Model, OfDeployment, PairClass, Whole
 
 
 class LiquidationPrice(Model):
@@ -16,13 +16,9 @@ class LiquidationPrice(Model):
     direction: Literal["down", "up"] = Field(description="Whether the price has to fall or to rise to it.")
 
 
-class AtRisk(Model):
+class AtRisk(OfDeployment):
     """A borrower in one risk scope. A candidate: re-check on chain in the block you send in."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(
         description="Market where risk is isolated; null where it is pooled over the deployment."
     )
@@ -63,7 +59,9 @@ class AtRisk(Model):
     seize_raw: Whole | None = Field(description="Collateral received for it, base units.")
     max_repay_usd: Exact | None = Field(description="max_repay_raw, USD.")
     est_profit_usd: Exact | None = Field(description="Seized less repaid, USD, before gas, slippage and protocol fees.")
-    health_factor_after: float | None = Field(description="Health factor after that; null when no debt is left.")
+    health_factor_after: float | None = Field(
+        description="Health factor after that, a ratio; null when no debt is left."
+    )
     blocked_reason: str | None = Field(
         description="reserve_paused, reserve_inactive or grace_period; null when nothing known speaks against it."
     )
@@ -73,13 +71,9 @@ class AtRisk(Model):
     )
 
 
-class Bucket(Model):
+class Bucket(OfDeployment):
     """Borrowers of a deployment by health factor, half-open."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     bucket: str | None = Field(
         description="Interval of the health factor; null where none is known for want of a price."
     )
@@ -90,13 +84,9 @@ class Bucket(Model):
     oldest_block: int = Field(description="Oldest block that a row of it is exact as of.")
 
 
-class Drop(Model):
+class Drop(OfDeployment):
     """What is liquidatable after a fall of the chosen assets, each position once."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     drop: float = Field(description="Uniform fall, a ratio; 0 is now.")
     debt_usd: Exact = Field(description="Debt that is liquidatable then, USD at today's prices.")
     collateral_usd: Exact = Field(description="Collateral behind it, USD at today's prices.")
@@ -117,13 +107,9 @@ class LiquidationLevel(Model):
     price_usd: Exact | None = Field(description="Price today, USD.")
 
 
-class Limit(Model):
+class Limit(OfDeployment):
     """M16: leverage allowed and used in a risk scope."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(description="Market where risk is isolated; null where it is pooled.")
     n_borrowers: int = Field(description="Borrowers.")
     n_over_limit: int = Field(description="Of them above their limit: legal after prices moved.")

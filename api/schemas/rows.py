@@ -6,16 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import AccountStatus, Address, Exact, Hash, Model, PairClass, Side, Time, Whole
+from api.schemas.common import AccountStatus, Address, Exact, Hash, Model, OfDeployment, PairClass, Side, Time, Whole
 
 
-class Market(Model):
+class Market(OfDeployment):
     """One market: an Aave reserve, a Morpho market. Interest is extrapolated to the block's own second."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str = Field(description="Readable id: slug, chain id, native id.")
     accounting: str = Field(description="Family of index mathematics.")
     regime: str | None = Field(description="Rules in force at the block.")
@@ -32,8 +28,8 @@ class Market(Model):
     debt_index_raw: Whole | None = Field(description="Aave variable borrow index, ray (1e27).")
     total_supply_raw: Whole | None = Field(description="All supplied, base units of the asset.")
     total_debt_raw: Whole | None = Field(description="All owed, base units of the asset.")
-    supply_shares_raw: Whole | None = Field(description="All supply shares.")
-    debt_shares_raw: Whole | None = Field(description="All debt shares.")
+    supply_shares_raw: Whole | None = Field(description="All supply shares, base units that do not grow with interest.")
+    debt_shares_raw: Whole | None = Field(description="All debt shares, base units that do not grow with interest.")
     supply_rate_raw: Whole | None = Field(description="Supply rate in the protocol's unit (Aave ray a year).")
     debt_rate_raw: Whole | None = Field(
         description="Borrow rate in the protocol's unit (Aave ray a year, Morpho WAD a second)."
@@ -63,7 +59,9 @@ class Market(Model):
     price_usd: Exact | None = Field(description="Oracle price of one whole asset, USD.")
     price_block: int | None = Field(description="Block at which that price was seen.")
     collateral_price_usd: Exact | None = Field(description="Oracle price of one whole collateral token, USD.")
-    oracle_price_raw: Whole | None = Field(description="The oracle's own integer, by which the protocol decides.")
+    oracle_price_raw: Whole | None = Field(
+        description="The oracle's own integer, in its own unit, by which the protocol decides."
+    )
     oracle_price_block: int | None = Field(description="Block at which that integer was seen.")
     listed_block: int = Field(description="Block in which the market was listed.")
     as_of_block: int = Field(description="Block at whose end this holds.")
@@ -72,13 +70,9 @@ class Market(Model):
 # ---------------------------------------------------------------------------------------------------- accounts
 
 
-class Health(Model):
+class Health(OfDeployment):
     """An account in one risk scope: a deployment where collateral is pooled, a market where it is not."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(
         description="Market where risk is isolated; null where it is pooled over the deployment."
     )
@@ -112,13 +106,9 @@ class Health(Model):
     liquidation_bonus_bps: int | None = Field(description="Discount a liquidator gets, 1/10000 (10500 is 5 %).")
 
 
-class AccountLeverage(Model):
+class AccountLeverage(OfDeployment):
     """Leverage of an account in one risk scope."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(
         description="Market where risk is isolated; null where it is pooled over the deployment."
     )
@@ -135,13 +125,9 @@ class AccountLeverage(Model):
     pair_class: PairClass | None = Field(description="How collateral and debt move together.")
 
 
-class Position(Model):
+class Position(OfDeployment):
     """One balance: an account on one side of one market."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str = Field(description="Market.")
     account: Address = Field(description="Who the protocol books.")
     owner: Address = Field(description="Who is behind the account, as far as known; else the account.")
@@ -160,13 +146,9 @@ class Position(Model):
 # ------------------------------------------------------------------------------------------------ aggregates
 
 
-class ProtocolLeverage(Model):
+class ProtocolLeverage(OfDeployment):
     """Leverage of a deployment over one population of accounts: a ratio of sums."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     population: Literal["borrowers", "all"] = Field(
         description="borrowers: debt and positive equity; all: with pure suppliers."
     )
@@ -216,13 +198,9 @@ class Liquidation(Model):
     project_contract_address: Address = Field(description="Contract that emitted it.")
 
 
-class ParamChange(Model):
+class ParamChange(OfDeployment):
     """A parameter took a new value."""
 
-    protocol: str = Field(description="Protocol slug.")
-    project: str = Field(description="Dune's project.")
-    version: str = Field(description="Dune's version.")
-    deployment: str = Field(description="Deployment name.")
     market_id: str | None = Field(description="Market, null for a parameter of the whole deployment.")
     name: str = Field(description="Parameter, e.g. liquidation_threshold_bps.")
     qualifier: str = Field(description="What it is for within the subject, e.g. an e-mode category; empty for none.")

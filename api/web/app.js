@@ -60,7 +60,7 @@ async function open() {
   sweep();
 }
 
-/** Say what went wrong; ask for a key where one is needed, and come back by itself where the server is away. */
+/** Say what went wrong; ask for a key where one is needed, and come back by itself where the server, or its database, is away. */
 function fail(error) {
   main.dataset.ready = "error";
   if (error.status === 401) {
@@ -71,7 +71,7 @@ function fail(error) {
   }
   const again = h("button", { type: "button", class: "button plain", onclick: () => open() }, "Try again");
   replace(main, failure(error, again));
-  if (error instanceof Away) {
+  if (error instanceof Away || error.status === 503) {
     replace(head, h("span", { class: "dot off" }), "no answer");
     clearTimeout(away);
     away = setTimeout(start, LOOK_AGAIN_MS);
@@ -181,6 +181,7 @@ window.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { toasts.replaceChildren(); if (typing) typing.blur(); }
   if (event.key === "/" && !typing) { event.preventDefault(); document.getElementById("find-account").focus(); }
 });
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); }); // its address is no view's
 window.addEventListener("hashchange", () => { start(); main.focus({ preventScroll: true }); window.scrollTo(0, 0); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) again(); });
 

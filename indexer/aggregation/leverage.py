@@ -112,7 +112,6 @@ def protocol_leverage(accounts: Iterable[AccountBooks]) -> dict[tuple[int, Popul
 
 
 PairClass = Literal["same_asset", "correlated", "directional", "stable"]
-PAIR_CLASSES: tuple[PairClass, ...] = ("same_asset", "correlated", "directional", "stable")
 
 
 def leverage_by_pair_class(accounts: Iterable[tuple[str | None, AccountBooks]]) -> dict[str, ProtocolLeverage]:

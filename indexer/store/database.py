@@ -93,7 +93,7 @@ def _unavailable(url: str, error: psycopg.OperationalError) -> DatabaseUnavailab
     told = _one_line(error)
     kind = _Passing if "FATAL" not in told or _PASSING.search(told) else DatabaseUnavailable
     unavailable = kind(f"cannot reach PostgreSQL at {redact(url)}: {told}")
-    unavailable.hint = "Start it, or correct `database` in leverage.toml; leave the key out for the embedded one."
+    unavailable.hint = "Start it, or correct `database` in leverage.toml (without one: LEVERAGE_DATABASE_URL); left out, the embedded one is used."
     return unavailable
 
 

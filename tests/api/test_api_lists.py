@@ -146,3 +146,14 @@ def test_the_page_size_is_bounded_and_told(client: TestClient) -> None:
     assert client.get(RISK).json()["page"]["limit"] == 100
     assert client.get(RISK, params={"limit": 1000}).json()["page"] == {"next_cursor": None, "limit": 1000}
     problem(client.get(RISK, params={"limit": 1001}), 422, "bad-parameter")
+
+
+def test_long_answers_are_packed_for_who_takes_them(client: TestClient) -> None:
+    plain = client.get("/v1/markets", headers={"Accept-Encoding": "identity"})
+    packed = client.get("/v1/markets", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers and packed.headers["content-encoding"] == "gzip"
+    assert packed.json()["data"] == plain.json()["data"]
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    assert packed.headers["vary"] == "Accept-Encoding" and packed.headers["etag"] == plain.headers["etag"]
+    short = client.get("/healthz", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in short.headers

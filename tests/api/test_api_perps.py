@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,27 +10,19 @@ import pytest
 
 from api.main import create_app
 from api.settings import Settings
-from indexer.config import ChainSettings, DeploymentSettings
-from indexer.protocols.perp_v2 import PROTOCOL
-from indexer.run import follow_chain
-from tests.api.conftest import TestClient, make
+from tests.api.conftest import TestClient
+from tests.databases import Databases
+from tests.protocols.perp_v2.test_perp_v2 import RECORDING, index
 from tests.replay.answers import meta_of
 
-RECORDING = Path(__file__).resolve().parents[1] / "protocols" / "perp_v2" / "recording"
 META = meta_of(RECORDING)
 ETH = f"perp_v2:{META['chain_id']}:{META['contracts']['vETH']}"
 ROOT = f"/v1/perps/perpetual/{ETH}"
 
 
 @pytest.fixture(scope="module")
-def url(server: str, template: str) -> str:
-    url = make(server, "perp_recording", template)
-    kinds = {contract.kind for contract in PROTOCOL.contracts} | set(PROTOCOL.required)
-    contracts = {name: address for name, address in META["contracts"].items() if name in kinds}
-    deployment = DeploymentSettings(protocol="perp_v2", name="recorded", start_block=0, contracts=contracts)
-    chain = ChainSettings(name="recorded", chain_id=META["chain_id"], protocols=("perp_v2",), deployment=(deployment,))
-    follow_chain(chain, url, to="latest", replay=RECORDING)
-    return url
+def url(databases: Databases) -> str:
+    return databases.filled("perp_v2_here", lambda url: index(RECORDING, url))
 
 
 @pytest.fixture(scope="module")

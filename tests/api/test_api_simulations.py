@@ -152,7 +152,7 @@ def test_a_lost_worker_is_replaced(world: World, serve: Serve) -> None:
 
 
 def test_the_api_needs_no_more_than_select_and_one_insert(world: World, serve: Serve) -> None:
-    role = "reader_" + world.url.rsplit("/", 1)[1].partition("?")[0]
+    role = "reader_" + world.url.partition("?")[0].rsplit("/", 1)[1]
     world.run(f"CREATE ROLE {role} LOGIN")
     world.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
     world.run(f"GRANT INSERT ON cascade_runs TO {role}")

@@ -119,11 +119,24 @@ def test_a_fork_without_abis_of_its_own_may_name_any_contract() -> None:
 
 def test_defaults_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEVERAGE_DATABASE_URL", raising=False)
     found = load()
     assert found.chains == () and found.database is None
     assert found.data_dir == tmp_path / "leverage-data"
     with pytest.raises(BadConfig, match=r"no chain is configured; copy leverage\.example\.toml"):
         found.find_chain(None)
+
+
+def test_a_database_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer looks at the demo's database before there is a configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEVERAGE_DATABASE_URL", "postgresql://somewhere/demo")
+    assert load().database == "postgresql://somewhere/demo"
+    monkeypatch.setenv("LEVERAGE_DATABASE_URL", "")
+    assert load().database is None
+    (tmp_path / "leverage.toml").write_text("")
+    monkeypatch.setenv("LEVERAGE_DATABASE_URL", "postgresql://somewhere/demo")
+    assert load().database is None, "a file says it all"
 
 
 def test_data_dir_is_relative_to_the_file(tmp_path: Path) -> None:

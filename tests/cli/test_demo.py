@@ -31,22 +31,28 @@ def test_demo_once_indexes_everything_and_prints_a_summary(out: Callable[..., st
     assert out("demo", "--once") == first
 
 
-def test_a_recording_is_replayed_and_rebuilt(out: Callable[..., str]) -> None:
+@pytest.mark.parametrize(
+    ("stop", "middle", "end", "at_least"),
+    [(120, 150, 200, 20), pytest.param(600, 500, None, 50, marks=pytest.mark.slow)],
+)
+def test_a_recording_is_replayed_and_rebuilt(
+    stop: int, middle: int, end: int | None, at_least: int, out: Callable[..., str]
+) -> None:
     def blocks() -> set[int]:
         return {row["block_number"] for row in json.loads(out("status", "--json"))}
 
     def positions() -> list[str]:
         return sorted(out("export", "position").splitlines())
 
-    out("index", "--replay", DEMO, "--to", "600")
-    assert blocks() == {600}
-    out("index", "--replay", DEMO)
-    assert min(blocks()) > 600
+    out("index", "--replay", DEMO, "--to", str(stop))
+    assert blocks() == {stop}
+    out("index", "--replay", DEMO, *(() if end is None else ("--to", str(end))))
+    assert min(blocks()) > stop and (end is None or blocks() == {end})
     before = positions()
-    assert len(before) > 50
+    assert len(before) > at_least
 
     Path("leverage.toml").write_text(Path(DEMO, "leverage.toml").read_text())  # rebuild has to know the deployments
     out("rebuild")
     assert positions() == before
-    out("rebuild", "--from", "500")
+    out("rebuild", "--from", str(middle))
     assert positions() == before

@@ -103,9 +103,10 @@ def final_block(url: str) -> int:
 
 def wait_for(done: Any, what: Any, following: Following | None = None, seconds: float = PATIENCE) -> None:
     """Poll until a condition holds; fail with what was waited for."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.004
     while not done():
         if following is not None and following.error is not None:
             raise following.error
         assert time.monotonic() < deadline, f"not there after {seconds:.0f} s: {what() if callable(what) else what}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.06)  # most conditions are a connection each: they must not keep the machine busy

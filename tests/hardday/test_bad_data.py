@@ -91,7 +91,7 @@ def changes_of(url: str, protocol: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def honest(hurried: None, migrated_database: Database) -> str:
+def honest(migrated_database: Database) -> str:
     """The database of an honest node."""
     with serve(Story(HEAD)) as node:
         return index(settings(node), migrated_database())

@@ -23,7 +23,7 @@ ORDERS = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def both(hurried: None, migrated_database: Database) -> str:
+def both(migrated_database: Database) -> str:
     """Both protocols from the start."""
     with serve(Story(HEAD)) as node:
         return index(settings(node), migrated_database())

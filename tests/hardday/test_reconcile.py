@@ -68,7 +68,7 @@ def kept(url: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def indexed(hurried: None, migrated_database: Database) -> Any:
+def indexed(migrated_database: Database) -> Any:
     """A story and a database that stands at its head."""
     story, url = Story(HEAD), migrated_database()
     with serve(story) as node:

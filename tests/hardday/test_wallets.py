@@ -90,7 +90,7 @@ def owners(url: str, block: int | None = None) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def whole(hurried: None, migrated_database: Database) -> str:
+def whole(migrated_database: Database) -> str:
     """All three protocols from the start, in one go."""
     with serve(Walleted(HEAD)) as node:
         return index(with_safes(node, max_block_range=1000), migrated_database())

@@ -17,17 +17,17 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from rich.console import Console
+from typer.testing import CliRunner
 
 from api.main import ROUTERS
 from api.routes.stream import PARAMETERS
 from api.settings import PREFIX
 from api.settings import Settings as ApiBounds
 from indexer.cli import app
-from indexer.commands.demo import RECORDING, demo_settings, print_leverage, print_summary
+from indexer.commands.demo import demo_settings, print_leverage, print_summary
 from indexer.config import ApiSettings, ChainSettings, DeploymentSettings, Settings, known_protocols, parse
 from indexer.errors import DatabaseUnavailable
 from indexer.protocol import TRANSACTION_TYPES
-from indexer.run import follow_chain
 from indexer.store import status
 from tools import make_docs
 
@@ -204,11 +204,9 @@ def test_no_machine_and_no_private_host_is_named(page: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def demo(database: Callable[[], str]) -> str:
+def demo(database: Callable[[], str], request: pytest.FixtureRequest) -> str:
     """The demo chain, indexed."""
-    url = database()
-    for chain in demo_settings().chains:
-        follow_chain(chain, url, to="latest", replay=RECORDING)
+    url: str = request.getfixturevalue("demo_database")()
     return url
 
 
@@ -233,6 +231,20 @@ def test_the_queries_of_the_readme_give_the_rows_below_them(demo: str) -> None:
             rows = [[str(cell) for cell in row] for row in cursor.fetchall()]
         assert [cell.strip() for cell in heading.split("|")] == names
         assert [[cell.strip() for cell in line.split("|")] for line in lines] == rows
+
+
+def test_the_first_hour_exports_the_demo(demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no leverage.toml is yet, the variable that the page sets names the demo's database."""
+    page = (ROOT / "docs" / "first-hour.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    \.venv/bin/leverage (export .*)$", page, re.MULTILINE)
+    assert len(lines) == 2
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEVERAGE_DATABASE_URL", demo)
+    for line in lines:
+        done = CliRunner().invoke(app, line.split())
+        assert done.exit_code == 0, done.output
+    assert len((tmp_path / "accounts.csv").read_text().splitlines()) > 50
+    assert (tmp_path / "velocity.parquet").read_bytes()[:4] == b"PAR1"
 
 
 def test_the_configuration_of_the_readme_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:

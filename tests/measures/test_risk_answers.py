@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,8 +14,7 @@ import pytest
 
 from api.main import create_app
 from api.settings import Settings
-from indexer.run import follow_chain
-from tests.replay.test_recordings import DEMO, settings_of
+from tests.replay.test_recordings import DEMO
 
 with warnings.catch_warnings():  # Starlette prefers httpx2 now; httpx, a development dependency here, works as before
     warnings.simplefilter("ignore")
@@ -25,11 +25,9 @@ CHAIN = 31337
 
 
 @pytest.fixture(scope="module")
-def demo(migrated_database: Callable[[], str]) -> str:
+def demo(indexed_database: Callable[[Path], str]) -> str:
     """The demo chain, indexed to its head."""
-    url = migrated_database()
-    follow_chain(settings_of(DEMO), url, to="latest", replay=DEMO)
-    return url
+    return indexed_database(DEMO)
 
 
 @pytest.fixture(scope="module")

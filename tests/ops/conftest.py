@@ -1,5 +1,5 @@
 """The API over a whole world, as in `tests/api`."""
 
-from tests.api.conftest import client, server, template, template_full
+from tests.api.conftest import client, whole_world
 
-__all__ = ["client", "server", "template", "template_full"]
+__all__ = ["client", "whole_world"]

@@ -1,4 +1,4 @@
-"""The demo chain indexed once, served by the real API with its worker, and a browser."""
+"""The demo chain, served by the real API with its worker, and a browser."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from api.settings import Settings
-from indexer.config import load
-from indexer.run import follow_chain
 from indexer.simulator import simulating
 from tests.page.browser import OPTIONS, Visitor, chromium
 from tests.stream.server import Served
-
-DEMO = Path(__file__).resolve().parents[2] / "demo"
 
 
 @pytest.fixture(scope="session")
@@ -44,32 +38,9 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def indexed(migrated_database: Callable[[], str]) -> str:
-    """A database with the whole demo chain. Nobody stays connected to it, so that it can be copied."""
-    url = migrated_database()
-    follow_chain(load(DEMO / "leverage.toml").chain["demo"], url, to="latest", replay=DEMO)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE")
-    return url
-
-
-@pytest.fixture(scope="session")
-def copied(server: Any, indexed: str) -> Callable[[str], str]:
-    """Return a function that copies the indexed demo under a name and returns the copy's URL."""
-
-    def copy(name: str) -> str:
-        source = psycopg.conninfo.conninfo_to_dict(indexed)["dbname"]
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {source}_{name} TEMPLATE {source}")
-        return indexed.replace(f"/{source}", f"/{source}_{name}", 1)
-
-    return copy
-
-
-@pytest.fixture(scope="session")
-def site(copied: Callable[[str], str]) -> Iterator[str]:
+def site(demo_database: Callable[[], str]) -> Iterator[str]:
     """The address of the real API on the demo, with the worker of simulations beside it."""
-    url = copied("site")
+    url = demo_database()
     with simulating(url), Served(Settings(url)) as address:
         yield address
 

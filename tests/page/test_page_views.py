@@ -9,8 +9,6 @@ import pytest
 
 from tests.page.browser import Visitor, answers, percent, rounded, times, total, usd
 
-pytestmark = pytest.mark.xdist_group("page")
-
 Visit = Callable[..., Visitor]
 LOOKS = [
     ("desktop", "light"), ("phone", "dark"),
@@ -218,6 +216,10 @@ def test_a_cascade_is_asked_for_and_shown(visit: Visit, site: str, size: str, th
         for cell, name in ((row[2], "repaid_usd"), (row[3], "contagion_usd"), (row[4], "bad_debt_usd")):
             low, high = (usd(pick((one[name] for one in of), key=float)) for pick in (min, max))
             assert cell == (low if low == high else f"{low} – {high}")
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('main table')].some((one) => one.caption?.textContent === 'How protocols hang together'
+              && [...one.tBodies[0].rows].some((row) => row.cells[5].innerText.trim() !== '–'))"""
+    )  # they are asked for after the result is shown
     pairs = {
         (row["source"], row["target"]): row for row in answers(site, f"/exposure/propagation?simulation={identity}")
     }

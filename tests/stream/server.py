@@ -30,10 +30,14 @@ class Served:
             time.sleep(0.01)
         return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
+    def stop(self) -> None:
+        """Tell the server to stop; leaving the context waits for it."""
+        self._server.should_exit = True
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
+        self.stop()
         self._thread.join(20)
         self._listening.close()
         assert not self._thread.is_alive(), "the server did not stop"

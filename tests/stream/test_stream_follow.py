@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from api.settings import Settings
-from tests.hardday.drive import Following, wait_for
+from tests.hardday.drive import Following, index, wait_for
 from tests.hardday.story import Story, everything, only_aave, serve, settings
 from tests.stream.server import Served
 
@@ -185,6 +185,8 @@ def at_risk(url: str) -> dict[tuple[str, str, str], str]:
 def test_what_a_crash_tells(database: str) -> None:
     """Whoever read the list once and then listens knows it at every block, and has heard of every liquidation."""
     story = Story(CRASH[0])
+    with serve(story) as node:
+        index(settings(node, max_block_range=CRASH[0]), database)
     with serve(story) as node, Following(settings(node), database) as indexer, Served(Settings(database)) as url:
         indexer.reach(story)
         known = at_risk(database)

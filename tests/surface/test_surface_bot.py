@@ -93,7 +93,7 @@ def node(recorded: dict[tuple[str, str], str]) -> Iterator[FakeNode]:
 def crash(migrated_database: Callable[[], str], node: FakeNode) -> Iterator[str]:
     """The API over an index that stands on the head of that chain."""
     url = migrated_database()
-    with Following(settings(node), url) as indexer:
+    with Following(settings(node, max_block_range=CRASH), url) as indexer:
         indexer.reach(node.chain)
     node.requests.clear()
     with Served(Settings(url)) as served:

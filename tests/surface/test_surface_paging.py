@@ -18,7 +18,7 @@ import pytest
 
 from api.main import create_app
 from api.settings import Settings
-from tests.hardday.drive import Following
+from tests.hardday.drive import Following, index
 from tests.hardday.story import Story, everything, only_aave, serve, settings
 from tests.stream.server import Served
 
@@ -133,6 +133,8 @@ def test_pages_fit_together_while_blocks_come_and_go(database: str) -> None:
     paths = [path for path in (p.format_map(Known()) for p in LISTS) if "?" not in path]
     story = Story(START)
     stop = threading.Event()
+    with serve(story) as node:
+        index(settings(node, max_block_range=START), database)
     with serve(story) as node, Following(settings(node), database) as indexer, Served(Settings(database)) as url:
         indexer.reach(story)
         readers = [Reader(url, paths, stop, seed).start() for seed in (1, 2)]

@@ -6,34 +6,39 @@ import { h, label, panel, replace, table, tag, tiles } from "../lib/dom.js";
 import { address, amount, count, node, percent, price, ratio, time, times, usd } from "../lib/format.js";
 
 const POINTS = 12;
+const MOST_ACCOUNTS = 10;
 const DAY = 86400;
 const WINDOWS = { "7 days": 7, "30 days": 30, "90 days": 90, "1 year": 365 };
 
-export async function show(root, { signal, rest: [wanted] }) {
+export async function show(root, { signal, query, rest: [wanted] }) {
   const account = (wanted ?? "").toLowerCase();
   if (!/^0x[0-9a-f]{40}$/.test(account)) {
     root.append(h("div", { class: "empty tall" }, h("h1", null, "That is no account"), h("p", null, "An account is 0x and 40 hex digits.")));
     return {};
   }
   const path = `/accounts/${account}`;
-  const known = await getIfAny(`${path}/exposure`, {}, signal);
+  let asked = query.get("owner") === "true" ? { owner: "true" } : {};
+  let known = await getIfAny(`${path}/exposure`, asked, signal);
+  if (!known && !asked.owner) known = await getIfAny(`${path}/exposure`, (asked = { owner: "true" }), signal); // it may hold by its wallets alone
   if (!known) {
     root.append(h("div", { class: "empty tall", id: "unknown" }, h("h1", null, "Not found"),
       h("p", { class: "mono wrap" }, account), h("p", null, "It never had a position in a protocol that is indexed on this chain.")));
     return {};
   }
   const owner = h("span"), summary = h("div"), positions = h("div"), health = h("div"), loops = h("div"), exposure = h("div"), through = h("div"), liquidations = h("div");
+  const accounts = known.data.accounts.slice(0, MOST_ACCOUNTS); // one, or all of the owner
   const past = chart("Assets, debt and equity over time, USD", "tall", "Nothing was held or owed in this time.");
   const span = h("select", { id: "span" }, Object.entries(WINDOWS).map(([name, days]) => h("option", { value: days, selected: days === 30 }, name)));
   const copy = h("button", { type: "button", class: "button plain small", onclick: async () => {
     try { await navigator.clipboard.writeText(account); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(root.querySelector("#account")); }
   } }, "Copy");
+  const size = accounts.length > 1 ? "" : "half"; // several accounts' positions take a column more
   root.append(
-    h("div", { class: "title" }, h("h1", { class: "mono wrap", id: "account" }, account), copy, owner),
+    h("div", { class: "title" }, h("h1", { class: "mono wrap", id: "account" }, account), copy, owner, members(account, known.data.accounts, asked.owner)),
     summary,
     h("div", { class: "grid" },
-      panel("Positions", { note: "to the wei; interest to this block", size: "half", id: "positions" }, positions),
-      panel("Over time", { note: "12 points; health: the lowest of its scopes", size: "half" }, h("div", { class: "controls" }, label("Time", span)), past),
+      panel("Positions", { note: "to the wei; interest to this block", size, id: "positions" }, positions),
+      panel("Over time", { note: "12 points; health: the lowest of its scopes", size }, h("div", { class: "controls" }, label("Time", span)), past),
       panel("Health", { note: "by risk scope; liquidation prices with all else held", id: "health" }, health),
       panel("Loops", { note: "by both methods, beside each other", size: "half" }, loops),
       panel("Look-through", { note: "leverage behind the leverage, through vaults", size: "half" }, through),
@@ -43,24 +48,25 @@ export async function show(root, { signal, rest: [wanted] }) {
   let stamp = null;
 
   async function look() {
-    const rows = async (more, parameters, most) => (await list(`${path}/${more}`, parameters, signal, most)).data;
+    const rows = async (more, parameters, most) => (await list(`${path}/${more}`, { ...asked, ...parameters }, signal, most)).data;
+    const each = async (target, name, most) => (await Promise.all(accounts.map((one) => list(target, { [name]: one }, signal, most)))).flatMap((one) => one.data);
     const [held, scopes, leverage, risks, looped, seen, forced] = await Promise.all([
-      list(`${path}/positions`, {}, signal), rows("health"), rows("leverage"), list("/liquidation-risk/positions", { account }, signal), rows("loops", { is_open: "true" }),
-      getIfAny(`${path}/exposure`, {}, signal), list("/liquidations", { borrower: account }, signal, 20)]);
+      list(`${path}/positions`, asked, signal), rows("health"), rows("leverage"), each("/liquidation-risk/positions", "account"), rows("loops", { is_open: "true" }),
+      getIfAny(`${path}/exposure`, asked, signal), each("/liquidations", "borrower", 20)]);
     stamp = Date.parse(held.meta.block_time) / 1000;
     tell(summary, leverage, scopes, seen?.data.lookthrough);
-    replace(owner, ownerOf(held.data, seen?.data, account));
-    replace(positions, positionTable(held.data));
-    replace(health, healthTable(scopes, leverage, risks.data, symbolsOf(held.data)));
+    replace(owner, asked.owner ? null : ownerOf(held.data, seen?.data, account));
+    replace(positions, positionTable(held.data, accounts.length > 1));
+    replace(health, healthTable(scopes, leverage, risks, symbolsOf(held.data)));
     replace(loops, loopTable(looped));
     replace(exposure, edgeTable(seen?.data.edges ?? []));
     replace(through, throughTable(seen?.data.lookthrough));
-    replace(liquidations, liquidationTable(forced.data));
+    replace(liquidations, liquidationTable(forced.sort((a, b) => b.block_number - a.block_number).slice(0, 20)));
   }
 
   async function lookBack() {
     replace(past);
-    drawPast(past, await sampled(path, stamp, Number(span.value) * DAY, signal));
+    drawPast(past, await sampled(path, asked, stamp, Number(span.value) * DAY, signal));
   }
   span.addEventListener("change", lookBack);
   await look();
@@ -73,8 +79,8 @@ const isolated = (row) => /:0x[0-9a-f]{64}$/.test(row.market_id ?? ""); // one m
 const scope = (row) => h("span", { title: row.market_id ?? "" }, `${row.protocol} ${row.deployment}`, isolated(row) && h("span", { class: "soft mono" }, ` ${row.market_id.split(":").at(-1).slice(0, 8)}`));
 
 /** Positions and health at POINTS times up to now; where the history is shorter, over what there is of it. */
-async function sampled(path, now, span, signal) {
-  const at = (seconds) => Promise.all(["positions", "health"].map((part) => list(`${path}/${part}`, { as_of_time: Math.floor(seconds) }, signal)));
+async function sampled(path, asked, now, span, signal) {
+  const at = (seconds) => Promise.all(["positions", "health"].map((part) => list(`${path}/${part}`, { ...asked, as_of_time: Math.floor(seconds) }, signal)));
   for (let n = 0; n < 8; n += 1, span /= 2) {
     try {
       const first = await at(now - span);
@@ -107,11 +113,20 @@ function ownerOf(rows, seen, account) {
   return owner ? h("span", { class: "note" }, "of ", h("a", { class: "mono", href: `#/account/${owner}` }, address(owner))) : null;
 }
 
+/** Which accounts are looked at: this one, or all of its owner. */
+function members(account, accounts, whole) {
+  if (!whole) return h("a", { class: "note", href: `#/account/${account}?owner=true` }, "all accounts of its owner");
+  return h("span", { class: "note", id: "members" }, `with ${count(accounts.length - 1)} more of its owner: `,
+    accounts.slice(0, MOST_ACCOUNTS).filter((one) => one !== account).map((one, n) => [n > 0 && ", ", h("a", { class: "mono", href: `#/account/${one}` }, address(one))]),
+    accounts.length > MOST_ACCOUNTS && `; risk and liquidations of the first ${MOST_ACCOUNTS}`);
+}
+
 const symbolsOf = (rows) => new Map(rows.map((row) => [row.asset, row.symbol]));
 const SIDES = { debt: "bad", short: "bad", supply: "good", collateral: "good", long: "good" };
 
-function positionTable(rows) {
+function positionTable(rows, several) {
   return table([
+    ...(several ? [{ name: "Account", value: (row) => h("a", { class: "mono", href: `#/account/${row.account}` }, address(row.account)) }] : []),
     { name: "Market", value: scope },
     { name: "Side", value: (row) => [tag(row.side, SIDES[row.side] ?? ""), row.side === "supply" && !row.is_collateral && h("span", { class: "soft", title: "does not back debt" }, " lent")].filter(Boolean) },
     { name: "Asset", value: (row) => h("span", { title: row.asset }, row.symbol ?? address(row.asset)) },
@@ -121,7 +136,7 @@ function positionTable(rows) {
 }
 
 function healthTable(scopes, leverage, risks, symbols) {
-  const key = (row) => `${row.protocol} ${row.deployment} ${row.market_id}`;
+  const key = (row) => `${row.account} ${row.protocol} ${row.deployment} ${row.market_id}`;
   const of = new Map(leverage.map((row) => [key(row), row])), risk = new Map(risks.map((row) => [key(row), row]));
   const prices = (row) => Object.entries(risk.get(key(row))?.liquidation_prices ?? {});
   return table([

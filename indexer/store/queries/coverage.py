@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, LiteralString, NamedTuple
 
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import dict_row
 
 from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_one, select_slice
 from indexer.types import Finality, Hash
@@ -89,6 +90,57 @@ def block_at(connection: Connection[Any], chain_id: int, block_number: int) -> B
     """Return the block with its finality and the lag of the index, or None when its header is not kept."""
     row = select_one(connection, BLOCK_AT, {"chain_id": chain_id, "block_number": block_number})
     return None if row is None else BlockAt(**row)
+
+
+NEWEST: Final[LiteralString] = """
+WITH head AS (
+    SELECT c.chain_id, c.name AS chain, c.head_block, c.safe_block, c.finalized_block,
+           coalesce(min(k.block_number) FILTER (WHERE k.status <> 'stopped'), min(k.block_number)) AS indexed_block
+    FROM chain c
+    LEFT JOIN cursor k ON k.chain_id = c.chain_id AND k.block_hash IS NOT NULL
+    GROUP BY c.chain_id
+)
+SELECT h.chain_id, h.chain, b.block_number, '0x' || encode(b.block_hash, 'hex') AS block_hash, b.block_timestamp,
+       to_char(to_timestamp(b.block_timestamp) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS block_time,
+       CASE WHEN b.block_number <= h.finalized_block THEN 'finalized'
+            WHEN b.block_number <= h.safe_block THEN 'safe'
+            ELSE 'latest' END AS finality,
+       CASE WHEN h.head_block IS NOT NULL THEN greatest(h.head_block - h.indexed_block, 0) END AS lag_blocks,
+       greatest(extract(epoch FROM now())::bigint - b.block_timestamp, 0) AS lag_seconds,
+       ARRAY(SELECT k.protocol FROM cursor k
+             WHERE k.chain_id = h.chain_id AND b.block_number NOT BETWEEN k.start_block AND k.block_number
+             ORDER BY k.protocol) AS not_covered,
+       risk_head_holds(h.chain_id, b.block_number) AS holds
+FROM head h
+LEFT JOIN LATERAL (
+    SELECT * FROM block
+    WHERE block.chain_id = h.chain_id AND block.block_number <= h.indexed_block
+    ORDER BY block.block_number DESC LIMIT 1
+) b ON true
+ORDER BY h.chain_id
+"""
+
+
+class Head(NamedTuple):
+    """The newest block of a chain, None before the first, and whether the risk table of the head is of that block."""
+
+    chain_id: int
+    chain: str
+    at: BlockAt | None
+    holds: bool
+
+
+async def newest(connection: AsyncConnection[Any]) -> list[Head]:
+    """Return every chain with what `chains`, `newest_block`, `block_at` and `at_risk.holds` say of its newest block, in one question."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(NEWEST, {}, prepare=True)
+        rows = await cursor.fetchall()
+    found = []
+    for row in rows:
+        holds = bool(row.pop("holds"))
+        at = None if row["block_number"] is None else BlockAt(**row)
+        found.append(Head(row["chain_id"], row["chain"], at, holds))
+    return found
 
 
 NEWEST_BLOCK: Final[LiteralString] = """

@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 
 from indexer.store.queries.coverage import BlockAt
+from indexer.store.queries.owners import cluster
 from indexer.store.queries.rows import Key, Keyset, Row, Slice, select, select_one, select_slice
 
 GRAPH_KEY: Final[Keyset] = (("src", "text"), ("dst", "text"), ("edge_kind", "text"))
@@ -104,15 +105,6 @@ def summary(connection: Connection[Any], at: BlockAt, *, method: str, min_usd: D
     return found
 
 
-CLUSTER: Final[LiteralString] = """
-SELECT coalesce((SELECT o.owner_id FROM owners_at(%(chain_id)s, %(block_number)s) o WHERE o.address = %(account)s),
-                %(account)s) AS owner_id
-"""
-
-MEMBERS: Final[LiteralString] = """
-SELECT o.address FROM owners_at(%(chain_id)s, %(block_number)s) o WHERE o.owner_id = %(owner)s ORDER BY o.address
-"""
-
 EDGES_OF: Final[LiteralString] = """
 SELECT e.method, e.src, e.dst, e.src_market, e.dst_market, e.edge_kind, e.token, e.symbol,
        trim_scale(e.value_usd)::text AS value_usd, e.changed_block
@@ -138,16 +130,14 @@ ORDER BY l.owner_id LIMIT 1
 """
 
 
-def of_account(connection: Connection[Any], at: BlockAt, account: str, *, owner: bool) -> Row:
-    """Return what one account, or everything of its owner, is exposed to: edges, cycles and chains, look-through."""
-    block = {"chain_id": at.chain_id, "block_number": at.block_number}
-    cluster = select_one(connection, CLUSTER, {**block, "account": account})
-    owner_id = cluster["owner_id"] if cluster else account
-    accounts = [account]
-    if owner:
-        members = select(connection, MEMBERS, {**block, "owner": owner_id})
-        accounts = sorted({account, owner_id, *(row["address"] for row in members)})
-    of = {**block, "accounts": [bytes.fromhex(name[2:]) for name in accounts]}
+def of_accounts(connection: Connection[Any], at: BlockAt, account: str, accounts: list[str]) -> Row:
+    """Return what an account, with all of its owner or by itself, is exposed to: edges, cycles and chains, look-through."""
+    owner_id = cluster(connection, at, account).owner_id
+    of = {
+        "chain_id": at.chain_id,
+        "block_number": at.block_number,
+        "accounts": [bytes.fromhex(name[2:]) for name in accounts],
+    }
     return {
         "account": account,
         "owner_id": owner_id,

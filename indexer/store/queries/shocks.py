@@ -33,11 +33,23 @@ WHERE d.chain_id = %(chain_id)s
 """
 
 TOGETHER: Final[LiteralString] = """
-SELECT '0x' || encode(t.underlying, 'hex') AS together, '0x' || encode(t.address, 'hex') AS asset
-FROM token t WHERE t.chain_id = %(chain_id)s AND t.underlying IS NOT NULL
+WITH lent AS (
+    SELECT DISTINCT asset FROM market WHERE chain_id = %(chain_id)s AND block_number <= %(block)s
+), claim AS (
+    SELECT l.asset, c.underlying
+    FROM lent l
+    CROSS JOIN LATERAL (
+        SELECT (array_agg(k.underlying))[1] AS underlying FROM token_claims_of(%(chain_id)s, l.asset, %(block)s) k HAVING count(*) = 1
+    ) c
+    WHERE c.underlying IS NOT NULL  -- no pair: its share is no claim on one thing
+)
+SELECT hex(underlying) AS together, hex(asset) AS asset FROM claim
 UNION
-SELECT '0x' || encode(t.underlying, 'hex'), '0x' || encode(t.underlying, 'hex')
-FROM token t WHERE t.chain_id = %(chain_id)s AND t.underlying IS NOT NULL
+SELECT hex(underlying), hex(underlying) FROM claim
+UNION
+SELECT g.root, g.asset
+FROM (SELECT asset_group_of(%(chain_id)s, asset, %(block)s) AS root, hex(asset) AS asset FROM lent) g
+WHERE g.root ~ '^0x[0-9a-f]{40}$'  -- not usd, whose members lose their peg one by one, and not a pair's two roots
 UNION
 SELECT m.deployment_key::text || ' e-mode ' || c.key, '0x' || encode(m.asset, 'hex')
 FROM aave_emode(%(chain_id)s, %(block)s) e
@@ -80,7 +92,8 @@ def markets_at(connection: Connection[Any], chain_id: int, block: int, legs: Leg
 
 
 def correlated(connection: Connection[Any], chain_id: int, block: int, legs: Legs) -> list[list[int]]:
-    """Return groups of assets that fall together: claims on one token, members of one e-mode that is not of stables.
+    """Return groups of assets that fall together: claims on one token, directly or through other claims, and members of one
+    e-mode that is not of stables.
 
     The books say it, no list of tickers does. Groups that share an asset are one.
     """

@@ -1,7 +1,27 @@
 -- M12 and M16 over the legs of borrowers. `own` of an asset is what it adds to the protocol's own test: threshold-weighted
 -- collateral less debt, in decides_raw. An account is liquidatable when the sum over its assets is below zero (Euler: at zero).
 
--- What each asset of a borrower adds, with the sum over all of them; p_accounts NULL: everybody.
+-- What each asset of a borrower adds; p_accounts NULL: everybody.
+CREATE FUNCTION risk_parts_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
+RETURNS TABLE (
+    chain_id bigint, deployment_key bigint, market_key bigint, account text, as_of_block bigint, asset text, symbol text,
+    price_usd numeric, collateral_units numeric, collateral_usd numeric, debt_usd numeric, own numeric
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT l.chain_id, l.deployment_key, l.market_key, l.account, max(l.as_of_block), l.asset, min(l.symbol), max(l.price_usd),
+        coalesce(sum(l.units) FILTER (WHERE l.side <> 'debt' AND l.counts), 0),
+        CASE WHEN bool_or(l.side <> 'debt' AND l.counts AND l.value_usd IS NULL) THEN NULL
+             ELSE coalesce(sum(l.value_usd) FILTER (WHERE l.side <> 'debt' AND l.counts), 0) END,
+        CASE WHEN bool_or(l.side = 'debt' AND l.value_usd IS NULL) THEN NULL
+             ELSE coalesce(sum(l.value_usd) FILTER (WHERE l.side = 'debt'), 0) END,
+        CASE WHEN bool_or((l.side = 'debt' OR l.counts) AND l.decides_raw IS NULL) THEN NULL
+             ELSE coalesce(sum(CASE WHEN l.side = 'debt' THEN -l.decides_raw WHEN l.counts THEN l.decides_raw END), 0)
+        END
+    FROM risk_legs_at(p_chain, p_block, p_accounts) l
+    GROUP BY l.chain_id, l.deployment_key, l.market_key, l.account, l.asset
+$$;
+
+-- The same with names, and the sum over all assets of the borrower.
 CREATE FUNCTION risk_assets_at(p_chain bigint, p_block bigint, p_accounts bytea[] DEFAULT NULL)
 RETURNS TABLE (
     chain_id bigint, deployment_key bigint, market_key bigint, protocol text, project text, version text, deployment text,
@@ -10,26 +30,14 @@ RETURNS TABLE (
     all_debt_usd numeric, all_collateral_usd numeric
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT a.chain_id, a.deployment_key, a.market_key, a.protocol, a.project, a.version, a.deployment, a.market_id, a.account,
+    SELECT a.chain_id, a.deployment_key, a.market_key, d.protocol, d.project, d.version, d.name, m.market_id, a.account,
         a.as_of_block, a.asset, a.symbol, a.price_usd, a.collateral_units, a.collateral_usd, a.debt_usd, a.own,
         CASE WHEN count(*) OVER w = count(a.own) OVER w THEN sum(a.own) OVER w END,
         CASE WHEN count(*) OVER w = count(a.debt_usd) OVER w THEN sum(a.debt_usd) OVER w END,
         CASE WHEN count(*) OVER w = count(a.collateral_usd) OVER w THEN sum(a.collateral_usd) OVER w END
-    FROM (
-        SELECT l.chain_id, l.deployment_key, l.market_key, l.protocol, l.project, l.version, l.deployment, l.market_id, l.account,
-            l.as_of_block, l.asset, min(l.symbol) AS symbol, max(l.price_usd) AS price_usd,
-            coalesce(sum(l.units) FILTER (WHERE l.side <> 'debt' AND l.counts), 0) AS collateral_units,
-            CASE WHEN bool_or(l.side <> 'debt' AND l.counts AND l.value_usd IS NULL) THEN NULL
-                 ELSE coalesce(sum(l.value_usd) FILTER (WHERE l.side <> 'debt' AND l.counts), 0) END AS collateral_usd,
-            CASE WHEN bool_or(l.side = 'debt' AND l.value_usd IS NULL) THEN NULL
-                 ELSE coalesce(sum(l.value_usd) FILTER (WHERE l.side = 'debt'), 0) END AS debt_usd,
-            CASE WHEN bool_or((l.side = 'debt' OR l.counts) AND l.decides_raw IS NULL) THEN NULL
-                 ELSE coalesce(sum(CASE WHEN l.side = 'debt' THEN -l.decides_raw WHEN l.counts THEN l.decides_raw END), 0)
-            END AS own
-        FROM risk_legs_at(p_chain, p_block, p_accounts) l
-        GROUP BY l.chain_id, l.deployment_key, l.market_key, l.protocol, l.project, l.version, l.deployment, l.market_id,
-            l.account, l.as_of_block, l.asset
-    ) a
+    FROM risk_parts_at(p_chain, p_block, p_accounts) a
+    JOIN deployment d ON d.chain_id = a.chain_id AND d.deployment_key = a.deployment_key
+    LEFT JOIN market m ON m.chain_id = a.chain_id AND m.market_key = a.market_key
     WINDOW w AS (PARTITION BY a.chain_id, a.deployment_key, a.market_key, a.account)
 $$;
 
@@ -65,18 +73,26 @@ RETURNS TABLE (
     n_positions bigint, as_of_block bigint, deployment_key bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT p.chain_id, p.project, p.version, p.deployment, d.fall, coalesce(sum(p.collateral_usd) FILTER (WHERE p.falls), 0),
-        coalesce(sum(p.debt_usd) FILTER (WHERE p.falls), 0), count(*) FILTER (WHERE p.falls), max(p.as_of_block), p.deployment_key
-    FROM (VALUES (0), (0.01), (0.03), (0.05), (0.10), (0.15), (0.20), (0.30), (0.50)) d (fall)
-    CROSS JOIN LATERAL (
-        SELECT a.chain_id, a.project, a.version, a.deployment, a.deployment_key, max(a.as_of_block) AS as_of_block,
-            max(a.all_collateral_usd) AS collateral_usd, max(a.all_debt_usd) AS debt_usd,
-            sum(a.own * CASE WHEN coalesce(a.asset = ANY (p_assets), p_assets IS NULL AND a.debt_usd = 0) THEN 1 - d.fall ELSE 1 END)
-                < 0 AND bool_and(a.total IS NOT NULL) AS falls
-        FROM risk_assets_at(p_chain, p_block) a
-        GROUP BY a.chain_id, a.project, a.version, a.deployment, a.deployment_key, a.market_key, a.account
-    ) p
-    GROUP BY p.chain_id, p.project, p.version, p.deployment, p.deployment_key, d.fall
+    SELECT o.chain_id, o.project, o.version, o.name, f.fall, f.collateral_usd, f.debt_usd, f.n, f.as_of_block, o.deployment_key
+    FROM (
+        SELECT p.chain_id, p.deployment_key, v.fall, coalesce(sum(p.collateral_usd) FILTER (WHERE t.falls), 0) AS collateral_usd,
+            coalesce(sum(p.debt_usd) FILTER (WHERE t.falls), 0) AS debt_usd, count(*) FILTER (WHERE t.falls) AS n,
+            max(p.as_of_block) AS as_of_block
+        FROM (
+            -- everybody once, whatever the number of drops: what moves with the prices, and what does not
+            SELECT a.chain_id, a.deployment_key, max(a.as_of_block) AS as_of_block,
+                CASE WHEN count(*) = count(a.collateral_usd) THEN sum(a.collateral_usd) END AS collateral_usd,
+                CASE WHEN count(*) = count(a.debt_usd) THEN sum(a.debt_usd) END AS debt_usd, count(*) = count(a.own) AS is_known,
+                coalesce(sum(a.own) FILTER (WHERE m.moves), 0) AS moving, coalesce(sum(a.own) FILTER (WHERE NOT m.moves), 0) AS still
+            FROM risk_parts_at(p_chain, p_block) a
+            CROSS JOIN LATERAL (SELECT coalesce(a.asset = ANY (p_assets), p_assets IS NULL AND a.debt_usd = 0, false) AS moves) m
+            GROUP BY a.chain_id, a.deployment_key, a.market_key, a.account
+        ) p
+        CROSS JOIN (VALUES (0), (0.01), (0.03), (0.05), (0.10), (0.15), (0.20), (0.30), (0.50)) v (fall)
+        CROSS JOIN LATERAL (SELECT p.is_known AND p.moving * (1 - v.fall) + p.still < 0 AS falls) t
+        GROUP BY p.chain_id, p.deployment_key, v.fall
+    ) f
+    JOIN deployment o ON o.chain_id = f.chain_id AND o.deployment_key = f.deployment_key
 $$;
 
 -- M16: what borrowers may still borrow and how much of their limit they use; one row a borrower and risk scope.

@@ -28,9 +28,9 @@ COMMENT ON FUNCTION positions_of(bigint, bigint, bytea) IS 'positions_at for one
 COMMENT ON FUNCTION protocol_leverage_at(bigint, bigint) IS 'M1 of every deployment as of (chain id, block), two populations';
 COMMENT ON FUNCTION usd_price_at(bigint, bytea, bigint, bytea) IS 'Newest USD price (chain id, asset, block, preferred oracle) at or below a block';
 
-DO $comments$
-DECLARE
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'v_account_leverage'],
+    jsonb_build_object(
         'account', 'who the protocol books the balance for, 0x hex',
         'accounting', 'family of index mathematics',
         'accrued_at', 'time up to which interest is booked in storage',
@@ -262,20 +262,5 @@ DECLARE
         'value_raw', 'number in the protocol''s own unit',
         'value_text', 'address or label',
         'version', 'Dune''s version, e.g. 3'
-    );
-    entry record;
-    words text;
-BEGIN
-    FOR entry IN
-        SELECT c.relname AS view_name, a.attname AS column_name
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('bad_debt', 'flashloan_events', 'ingest_status', 'interest_index_history', 'lending_events', 'liquidation_events', 'market_params_history', 'markets', 'owners', 'param_history', 'perp_events', 'positions', 'prices', 'protocol_leverage', 'receipt_transfers', 'v_account_leverage')
-    LOOP
-        words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
-        IF words IS NULL THEN
-            RAISE EXCEPTION 'view %.% has no comment in 90_comments.sql', entry.view_name, entry.column_name;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', entry.view_name, entry.column_name, words);
-    END LOOP;
-END $comments$;
+    )
+);

@@ -14,9 +14,9 @@ COMMENT ON FUNCTION lookthrough_at(bigint, bigint, bytea[]) IS 'M10: owners seen
 COMMENT ON FUNCTION lookthrough_books(bigint, bigint, bytea[]) IS 'M10: what look-through is solved from: owners and vaults with what they have, owe and hold of vaults';
 COMMENT ON FUNCTION rehypothecation_at(bigint, bigint) IS 'M10: claims and holdings of each asset as of (chain id, block)';
 
-DO $comments$
-DECLARE
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['exposure_edges', 'exposure_history', 'exposure_totals', 'protocol_cycles', 'lookthrough_exposure', 'rehypothecation'],
+    jsonb_build_object(
         'as_of_block', 'block at whose end the row holds',
         'asset', 'token, 0x hex',
         'assets_usd', 'assets seen through vaults, USD; NULL without a price or unresolved',
@@ -61,20 +61,5 @@ DECLARE
         'ts', 'end of the interval; NULL for the head',
         'unresolved_usd', 'held in vaults that cannot be seen through, USD',
         'value_usd', 'USD; NULL without a price'
-    );
-    entry record;
-    words text;
-BEGIN
-    FOR entry IN
-        SELECT c.relname AS view_name, a.attname AS column_name
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('exposure_edges', 'exposure_history', 'exposure_totals', 'protocol_cycles', 'lookthrough_exposure', 'rehypothecation')
-    LOOP
-        words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
-        IF words IS NULL THEN
-            RAISE EXCEPTION 'view %.% has no comment in 91_comments_exposure.sql', entry.view_name, entry.column_name;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', entry.view_name, entry.column_name, words);
-    END LOOP;
-END $comments$;
+    )
+);

@@ -23,11 +23,10 @@ COMMENT ON FUNCTION debt_flows(bigint, bigint, bigint, bigint[]) IS 'M4: what mo
 COMMENT ON FUNCTION loop_carry(numeric, numeric, numeric) IS 'M20: L y - (L - 1) r, net yearly rate on the equity of a loop (leverage, collateral rate, borrow rate)';
 COMMENT ON FUNCTION breakeven_rate(numeric, numeric) IS 'M20: L y / (L - 1), the borrow rate at which a loop earns nothing';
 
-DO $comments$
-DECLARE
-    ours CONSTANT text[] := ARRAY['v_owner_leverage', 'leverage_by_scope', 'leverage_distribution', 'leverage_velocity', 'concentration',
-        'tvl_adjusted', 'bad_debt_history', 'utilization', 'rate_elasticity', 'data_quality'];
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['v_owner_leverage', 'leverage_by_scope', 'leverage_distribution', 'leverage_velocity', 'concentration',
+        'tvl_adjusted', 'bad_debt_history', 'utilization', 'rate_elasticity', 'data_quality'],
+    jsonb_build_object(
         'acceleration', 'change of velocity_usd_day since a window earlier, USD a day squared',
         'activity_growth_day', 'growth of equity at constant prices, a day',
         'as_of_block', 'newest block of the owner''s deployments',
@@ -151,17 +150,5 @@ DECLARE
         'version', 'Dune''s version; NULL for the chain',
         'weight', 'debt | equity | count',
         'window_s', 'length of the window, seconds'
-    );
-    here record;
-BEGIN
-    FOR here IN
-        SELECT c.relname, a.attname, coalesce(described ->> (c.relname || '.' || a.attname), described ->> a.attname) AS text
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relname = ANY (ours) AND c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-    LOOP
-        IF here.text IS NULL THEN
-            RAISE EXCEPTION 'no comment for column %.%', here.relname, here.attname;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', here.relname, here.attname, here.text);
-    END LOOP;
-END $comments$;
+    )
+);

@@ -6,9 +6,9 @@ COMMENT ON FUNCTION token_rate_at(bigint, bytea, bigint) IS 'Rate of a claim (ch
 COMMENT ON FUNCTION claim_price_at(bigint, bytea, bigint, integer) IS 'USD worth of one token by its chain of claims (chain id, 20-byte token, block), used where no oracle prices it';
 COMMENT ON FUNCTION asset_group_of(bigint, bytea, bigint, integer) IS 'Group of assets that a token unwinds to (chain id, 20-byte token, block; NULL: now)';
 
-DO $comments$
-DECLARE
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['token_registry', 'token_rates'],
+    jsonb_build_object(
         'asset_group', 'root of the chain of claims: its address, or the name that a list gives it (usd); both roots of a pair''s share, joined by +; NULL when the chain does not end',
         'backed_in', 'projects in which the token''s own address holds supply or collateral: where a vault lends what it was given',
         'block_number', 'block from which the rate holds, until a later row',
@@ -34,18 +34,5 @@ DECLARE
         'underlying_2', 'second token that a pair''s share is a claim on, 0x hex',
         'underlying_2_symbol', 'its symbol',
         'underlying_symbol', 'symbol of the underlying'
-    );
-    entry record;
-BEGIN
-    FOR entry IN
-        SELECT c.relname AS view_name, a.attname AS column_name
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('token_registry', 'token_rates')
-    LOOP
-        IF described ->> entry.column_name IS NULL THEN
-            RAISE EXCEPTION 'view %.% has no comment in 92_comments_links.sql', entry.view_name, entry.column_name;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', entry.view_name, entry.column_name, described ->> entry.column_name);
-    END LOOP;
-END $comments$;
+    )
+);

@@ -13,9 +13,9 @@ COMMENT ON FUNCTION dfc_flow(bigint, bigint, bigint) IS 'M7 flow by deployment a
 COMMENT ON FUNCTION equivalent_depth(numeric, numeric) IS 'Turns of a constant-LTV loop that reach (multiplier, maximum LTV); NULL at or above the bound';
 COMMENT ON FUNCTION bound_utilisation(numeric, numeric) IS 'multiplier x (1 - maximum LTV); above 1 is flagged, never clipped';
 
-DO $comments$
-DECLARE
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['dfc', 'loop_links', 'loops', 'token_transfers'],
+    jsonb_build_object(
         'chain_id', 'EIP-155 chain id',
         'link_id', 'key of the link, the same on every machine',
         'loop_links.loop_id', 'key of the loop that the link belongs to',
@@ -93,20 +93,5 @@ DECLARE
         'evt_index', 'log index within the block',
         'from', 'sender, 0x hex; zero for a mint',
         'to', 'receiver, 0x hex; zero for a burn'
-    );
-    entry record;
-    words text;
-BEGIN
-    FOR entry IN
-        SELECT c.relname AS view_name, a.attname AS column_name
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('dfc', 'loop_links', 'loops', 'token_transfers')
-    LOOP
-        words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
-        IF words IS NULL THEN
-            RAISE EXCEPTION 'view %.% has no comment in 92_comments_loops.sql', entry.view_name, entry.column_name;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', entry.view_name, entry.column_name, words);
-    END LOOP;
-END $comments$;
+    )
+);

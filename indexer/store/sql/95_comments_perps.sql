@@ -9,9 +9,9 @@ COMMENT ON FUNCTION imbalance_at(bigint, bigint) IS 'M8: the same rows'' skews, 
 COMMENT ON FUNCTION purge_events_at(bigint, bigint, bigint) IS 'M11: events known at (chain id, block), of one market by key or of all';
 COMMENT ON FUNCTION market_corrections_at(bigint, bigint, bigint, bytea) IS 'M21: episodes known at (chain id, block), of one perp market by key, of one asset (20 bytes), or of all';
 
-DO $comments$
-DECLARE
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['perp_market_state', 'imbalance', 'purge_events', 'market_corrections'],
+    jsonb_build_object(
         'account_skew', '(long - short accounts) / both, -1 to 1; NULL when there is neither',
         'asset', 'token whose price it is, 0x hex',
         'basis', '(mark - index) / index, fraction; NULL where the venue has one price only',
@@ -87,20 +87,5 @@ DECLARE
         'variant', 'what notional_to_oi is: oi_to_margin',
         'venue', 'project; NULL for an asset',
         'version', 'Dune''s version'
-    );
-    entry record;
-    words text;
-BEGIN
-    FOR entry IN
-        SELECT c.relname AS view_name, a.attname AS column_name
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
-          AND c.relname IN ('perp_market_state', 'imbalance', 'purge_events', 'market_corrections')
-    LOOP
-        words := coalesce(described ->> (entry.view_name || '.' || entry.column_name), described ->> entry.column_name);
-        IF words IS NULL THEN
-            RAISE EXCEPTION 'view %.% has no comment in 95_comments_perps.sql', entry.view_name, entry.column_name;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', entry.view_name, entry.column_name, words);
-    END LOOP;
-END $comments$;
+    )
+);

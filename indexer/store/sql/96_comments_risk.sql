@@ -6,11 +6,12 @@ COMMENT ON FUNCTION limits_at(bigint, bigint) IS 'M16 by risk scope as of (chain
 COMMENT ON FUNCTION account_limits_at(bigint, bigint, bytea[]) IS 'M16 by borrower as of (chain id, block): leverage, its limit, what may still be borrowed. Third argument: only these accounts';
 COMMENT ON FUNCTION liquidation_levels_at(bigint, bigint, text, numeric) IS 'M12: collateral of one asset (0x hex) as of (chain id, block) by the price that liquidates it, in bins of the given width in USD';
 COMMENT ON FUNCTION liquidation_drops_at(bigint, bigint, text[]) IS 'M12: collateral and debt that become liquidatable as of (chain id, block) when a group of assets (0x hex; NULL: all that the account does not owe) falls by 0, 1, 3, 5, 10, 15, 20, 30, 50 %; each position once';
+COMMENT ON FUNCTION risk_parts_at(bigint, bigint, bytea[]) IS 'Legs of each borrower summed by asset (chain id, block, accounts; NULL: all): collateral and debt in USD, and what it adds to the protocol''s own test (own)';
 COMMENT ON FUNCTION risk_assets_at(bigint, bigint, bytea[]) IS 'What each asset of a borrower adds to the protocol''s own test (own), with the sum of all (total): liquidation price of it alone = price * (own - total) / own';
 
-DO $comments$
-DECLARE
-    described CONSTANT jsonb := jsonb_build_object(
+SELECT pg_temp.describe(
+    ARRAY['liquidation_risk'],
+    jsonb_build_object(
         'chain_id', 'EIP-155 chain id',
         'account', 'who the protocol books the balance for, 0x hex',
         'owner', 'who is behind the account by the protocol''s own books (view owners), else the account',
@@ -50,8 +51,12 @@ DECLARE
         'max_repay_usd', 'the same, USD',
         'oracle_block', 'block of the oldest price that the row uses; of liquidatable rows',
         'seize_raw', 'best_collateral_asset received for it, base units'
-    );
-    of_limits CONSTANT jsonb := jsonb_build_object(
+    )
+);
+
+SELECT pg_temp.describe(
+    ARRAY['limits'],
+    jsonb_build_object(
         'chain_id', 'EIP-155 chain id',
         'project', 'Dune''s project',
         'version', 'Dune''s version',
@@ -72,19 +77,5 @@ DECLARE
         'supply_room_usd', 'what supply caps leave, USD; NULL without caps',
         'block_number', 'block at whose end it holds',
         'deployment_key', 'key of the deployment in base tables'
-    );
-    entry record;
-    words text;
-BEGIN
-    FOR entry IN
-        SELECT c.relname AS view_name, a.attname AS column_name
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace AND c.relname IN ('liquidation_risk', 'limits')
-    LOOP
-        words := CASE entry.view_name WHEN 'limits' THEN of_limits ELSE described END ->> entry.column_name;
-        IF words IS NULL THEN
-            RAISE EXCEPTION 'view %.% has no comment in 96_comments_risk.sql', entry.view_name, entry.column_name;
-        END IF;
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', entry.view_name, entry.column_name, words);
-    END LOOP;
-END $comments$;
+    )
+);

@@ -14,6 +14,7 @@ from indexer.protocol import Books as ProtocolBooks
 from indexer.protocol import Deployment
 from indexer.protocols.aave_v2.checks import checks
 from indexer.run import follow_chain
+from tests.databases import Databases
 from tests.protocols.results import checkpoints_of, record
 from tests.replay.aave_v2 import compare
 from tests.replay.answers import Comparison, answers_of, meta_of
@@ -41,10 +42,14 @@ def check(folder: Path, url: str) -> Comparison:
     return found
 
 
-def test_every_answer_is_equal(migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    index(HERE, url)
-    found = check(HERE, url)
+@pytest.fixture
+def indexed(databases: Databases) -> str:
+    """A database of the recording here, indexed."""
+    return databases.filled("aave_v2_here", lambda url: index(HERE, url))
+
+
+def test_every_answer_is_equal(indexed: str) -> None:
+    found = check(HERE, indexed)
     assert found.mismatches[:5] == []
     assert found.compared.total() > 9_000
     assert found.compared["principalBalanceOf"] > 1_000
@@ -59,12 +64,10 @@ def test_a_run_in_many_pieces_gives_the_same(migrated_database: Callable[[], str
     assert check(HERE, url).mismatches[:5] == []
 
 
-def test_usd_needs_the_price_of_ether_and_nothing_else(migrated_database: Callable[[], str]) -> None:
+def test_usd_needs_the_price_of_ether_and_nothing_else(indexed: str) -> None:
     """Another protocol's oracle says what wrapped ether is worth, as on Ethereum: all of the account is then in USD."""
-    url = migrated_database()
-    index(HERE, url)
     weth = meta_of(HERE)["contracts"]["WETH"]
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(indexed) as connection:
         connection.execute(
             "INSERT INTO param (chain_id, subject, name, qualifier, block_number, log_index, value_text) "
             "SELECT chain_id, deployment_key, 'base_token', '', 0, 0, %s FROM deployment",
@@ -89,11 +92,10 @@ def test_usd_needs_the_price_of_ether_and_nothing_else(migrated_database: Callab
         assert before == [("unpriced",)]
 
 
-def test_verify_asks_what_the_contracts_answered(migrated_database: Callable[[], str]) -> None:
-    url, block = migrated_database(), max(answer["block"] for answer in answers_of(HERE))
-    index(HERE, url)
+def test_verify_asks_what_the_contracts_answered(indexed: str) -> None:
+    block = max(answer["block"] for answer in answers_of(HERE))
     answers = {(a["to"], a["data"]): a["result"] for a in answers_of(HERE) if a["block"] == block}
-    with psycopg.connect(url, row_factory=dict_row) as connection:
+    with psycopg.connect(indexed, row_factory=dict_row) as connection:
         rows = [
             connection.execute(f"SELECT * FROM {name}(31337, {block})").fetchall()  # type: ignore[arg-type]
             for name in ("positions_at", "account_health", "markets_at")
@@ -106,10 +108,8 @@ def test_verify_asks_what_the_contracts_answered(migrated_database: Callable[[],
         assert answers[check.to, check.data] == words, check
 
 
-def test_a_rebasing_reserve_makes_its_accounts_unpriced(migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    index(HERE, url)
-    with psycopg.connect(url) as connection:
+def test_a_rebasing_reserve_makes_its_accounts_unpriced(indexed: str) -> None:
+    with psycopg.connect(indexed) as connection:
         connection.execute(
             "UPDATE market_state SET regime = 'rebasing' WHERE market_key = "
             "(SELECT market_key FROM market WHERE accounting = 'aave_v2' ORDER BY block_number LIMIT 1)"

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.rebuild import rebuild
 from indexer.run import follow_chain
+from tests.databases import Databases
 from tests.protocols.results import checkpoints_of, record
 
 HERE = Path(__file__).parent / "recording"
@@ -132,10 +134,14 @@ class Said:
         return [None if value is None else int(value)]
 
 
-def test_every_answer_of_the_recording_here(migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    index(HERE, url)
-    compared, wrong = compare(HERE, url)
+@pytest.fixture
+def indexed(databases: Databases) -> str:
+    """A database of the recording here, indexed."""
+    return databases.filled("compound_v2_here", lambda url: index(HERE, url))
+
+
+def test_every_answer_of_the_recording_here(indexed: str) -> None:
+    compared, wrong = compare(HERE, indexed)
     assert wrong == []
     assert compared.total() > 4_000
 
@@ -153,12 +159,11 @@ def test_every_answer_of_the_whole_recording(recordings: Path, migrated_database
 TABLES = ("position_change", "position", "market", "market_state", "param", "action", "contract", "price", "raw_log")
 
 
-def test_the_rate_of_a_ctoken_is_what_its_contract_says(migrated_database: Callable[[], str]) -> None:
+def test_the_rate_of_a_ctoken_is_what_its_contract_says(indexed: str) -> None:
     """`token_rate_at` of each cToken against exchangeRateCurrent() at the checkpoints of the recording here."""
-    url = migrated_database()
-    meta = index(HERE, url)
+    meta = next(lines_of(HERE / "chain.jsonl.gz"))["meta"]
     compared = 0
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(indexed) as connection:
         for answer in lines_of(HERE / "views.jsonl.gz"):
             if answer["label"]["what"] == "exchangeRateCurrent":
                 row = connection.execute(
@@ -175,14 +180,13 @@ def rows_of(url: str) -> dict[str, list[Any]]:
         return {name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}").fetchall())) for name in TABLES}
 
 
-def test_in_steps_or_at_once_and_rebuilt(migrated_database: Callable[[], str]) -> None:
+def test_in_steps_or_at_once_and_rebuilt(indexed: str, migrated_database: Callable[[], str]) -> None:
     """Steps end between a constructor and the listing that reveals it: what was said before is fetched and kept once."""
-    whole, steps = migrated_database(), migrated_database()
-    meta = index(HERE, whole)
+    steps = migrated_database()
     for to in (9, 11, 13, 16, 17, 18, 25, 491, 696, 1030, 1992):
         index(HERE, steps, to)
-    index(HERE, steps)
-    expected = rows_of(whole)
+    meta = index(HERE, steps)
+    expected = rows_of(indexed)
     assert rows_of(steps) == expected
     rebuild(settings(meta), steps)
     assert rows_of(steps) == expected

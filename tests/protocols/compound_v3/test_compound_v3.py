@@ -33,6 +33,7 @@ from indexer.protocol import Deployment
 from indexer.protocols.compound_v3 import PROTOCOL
 from indexer.rebuild import rebuild
 from indexer.run import follow_chain
+from tests.databases import Databases
 from tests.protocols.results import checkpoints_of, record
 from tests.replay.answers import answers_of, meta_of
 
@@ -217,10 +218,14 @@ def compare(folder: Path, url: str) -> tuple[Counter[str], Counter[str], list[st
     return equal, unknown, wrong
 
 
-def test_every_answer_is_equal(migrated_database: Callable[[], str], tmp_path: Path) -> None:
-    url = migrated_database()
-    index(with_immutables(HERE, tmp_path / "chain"), url)
-    equal, unknown, wrong = compare(HERE, url)
+@pytest.fixture
+def indexed(databases: Databases, tmp_path: Path) -> str:
+    """A database of the recording here, indexed, with its immutables known from the start."""
+    return databases.filled("compound_v3_here", lambda url: index(with_immutables(HERE, tmp_path / "start"), url))
+
+
+def test_every_answer_is_equal(indexed: str) -> None:
+    equal, unknown, wrong = compare(HERE, indexed)
     assert wrong == []
     assert unknown == {}
     assert equal.total() > 2_500
@@ -271,12 +276,11 @@ def test_one_run_many_runs_and_a_rebuild_give_the_same_rows(
     assert rows(parts) == rows(whole)
 
 
-def test_verify_asks_what_the_contract_answered(migrated_database: Callable[[], str], tmp_path: Path) -> None:
-    url, meta = migrated_database(), meta_of(HERE)
-    index(with_immutables(HERE, tmp_path / "chain"), url)
+def test_verify_asks_what_the_contract_answered(indexed: str) -> None:
+    meta = meta_of(HERE)
     block = meta["checkpoints"][-1][0]
     comet = Deployment(0, "compound_v3", meta["chain_id"], "recorded", 0, {"Comet": meta["contracts"]["Comet"]})
-    with psycopg.connect(url, row_factory=dict_row) as connection:
+    with psycopg.connect(indexed, row_factory=dict_row) as connection:
         found = [
             connection.execute(f"SELECT * FROM {function}(%s, %s)", (meta["chain_id"], block)).fetchall()
             for function in ("positions_at", "account_health", "markets_at")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from indexer.config import ChainSettings, DeploymentSettings
 from indexer.protocol import Books, Deployment
 from indexer.protocols.perp_v2 import PROTOCOL
 from indexer.run import Target, follow_chain
+from tests.databases import Databases
 from tests.protocols.results import checkpoints_of, record
 from tests.replay.answers import Comparison, answers_of, meta_of
 from tests.replay.perp_v2 import compare
@@ -35,22 +37,27 @@ def index(folder: Path, url: str, stops: Sequence[Target] = ("latest",)) -> dict
     return meta
 
 
+@pytest.fixture
+def indexed(databases: Databases) -> str:
+    """A database of the repository's recording, indexed."""
+    return databases.filled("perp_v2_here", lambda url: index(RECORDING, url))
+
+
 def proven(folder: Path, url: str) -> Comparison:
-    """Index a recording and hold every answer against SQL."""
-    meta = index(folder, url)
+    """Hold every answer of a recording against SQL."""
+    meta = meta_of(folder)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT protocol, error FROM cursor WHERE status = 'stopped'").fetchall() == []
         return compare(connection, meta, answers_of(folder))
 
 
-def test_the_recording_of_the_repository(migrated_database: Callable[[], str]) -> None:
-    url = migrated_database()
-    found = proven(RECORDING, url)
+def test_the_recording_of_the_repository(indexed: str) -> None:
+    found = proven(RECORDING, indexed)
     assert found.mismatches == []
     compared = found.compared
     assert compared.total() >= 2_160
     assert min(compared.values()) > 20
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(indexed) as connection:
         told = dict(connection.execute("SELECT action, count(*) FROM perp_events GROUP BY 1").fetchall())
         assert {"trade", "liquidation", "deposit", "withdraw", "funding", "settle_pnl", "liquidity"} <= set(told)
         people = connection.execute(
@@ -80,7 +87,9 @@ def test_the_recording_of_the_repository(migrated_database: Callable[[], str]) -
 
 
 def test_the_whole_recording(recordings: Path, migrated_database: Callable[[], str]) -> None:
-    found, blocks = proven(recordings / "perp_v2", migrated_database()), checkpoints_of(recordings / "perp_v2")
+    url, blocks = migrated_database(), checkpoints_of(recordings / "perp_v2")
+    index(recordings / "perp_v2", url)
+    found = proven(recordings / "perp_v2", url)
     compared = found.compared
     record(
         "perp_v2", "2.8.4 (takers and margin)", blocks, compared.total(), len(found.mismatches),
@@ -91,10 +100,9 @@ def test_the_whole_recording(recordings: Path, migrated_database: Callable[[], s
     assert compared.total() >= 11_880
 
 
-def test_verify_asks_what_the_contracts_answered(migrated_database: Callable[[], str]) -> None:
-    url, block = migrated_database(), 825
-    meta = index(RECORDING, url)
-    with psycopg.connect(url) as connection, connection.cursor(row_factory=dict_row) as cur:
+def test_verify_asks_what_the_contracts_answered(indexed: str) -> None:
+    meta, block = meta_of(RECORDING), 825
+    with psycopg.connect(indexed) as connection, connection.cursor(row_factory=dict_row) as cur:
         at = (meta["chain_id"], block)
         positions = cur.execute("SELECT * FROM positions_at(%s, %s)", at).fetchall()
         markets = cur.execute("SELECT * FROM markets_at(%s, %s)", at).fetchall()
@@ -112,12 +120,11 @@ def test_verify_asks_what_the_contracts_answered(migrated_database: Callable[[],
     assert {call: expected[call] for call in told} == told
 
 
-def test_books_loaded_from_the_tables_go_on_as_before(migrated_database: Callable[[], str]) -> None:
-    found = []
+def test_books_loaded_from_the_tables_go_on_as_before(indexed: str, migrated_database: Callable[[], str]) -> None:
+    found, pieces = [], migrated_database()
+    index(RECORDING, pieces, (90, 300, 301, 700, 850, "latest"))
     tables = ("position", "position_change", "market_state", "param", "perp_action")
-    for stops in (("latest",), (90, 300, 301, 700, 850, "latest")):
-        url = migrated_database()
-        index(RECORDING, url, stops)
+    for url in (indexed, pieces):
         with psycopg.connect(url) as connection:
             found.append([connection.execute(f"SELECT * FROM {table} ORDER BY {table}").fetchall() for table in tables])
     assert found[0] == found[1]
