@@ -97,7 +97,7 @@ class Writer:
             if step.headers and step.truth:
                 self._blocks(step.headers, step.fresh)
             if "raw_log" in step.spelled:
-                logs = step.spelled.pop("raw_log")
+                logs = step.spelled["raw_log"]
                 self._copy_rows("raw_log", LOG_COLUMNS, logs, upsert=not step.fresh, binary=True)
             for answer in step.reads:
                 read = answer.read
@@ -105,14 +105,15 @@ class Writer:
             for name, names in COLUMNS.items():
                 rows = step.rows[name] if name != "token" else self._tokens(step.rows[name])
                 if rows:
-                    text = step.spelled.pop(name, None) or _spelled(self.chain_id, names, rows)
+                    text = step.spelled.get(name) or _spelled(self.chain_id, names, rows)
                     self._copy_rows(name, names, text, upsert=name in UPSERTED or not step.fresh)
             if "position" in step.spelled:
-                self._positions(step.spelled.pop("position"))
+                self._positions(step.spelled["position"])
             for cursor in step.cursors:
                 self._cursor(cursor)
             if step.heads is not None:
                 self.saw(step.heads, final=step.final)
+        step.spelled.clear()
 
     def forget(self, protocol: str, *, rows: bool = False) -> None:
         """Delete the listing of a protocol (its cursor and contracts), to be opened anew; with `rows` all its books too.
