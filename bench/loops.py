@@ -9,7 +9,8 @@ from typing import Any
 
 from indexer.aggregation.loops import loops
 from indexer.aggregation.lots import Act, Move
-from indexer.aggregation.provenance import ZERO, Event, follow
+from indexer.aggregation.provenance import follow
+from indexer.aggregation.transactions import ZERO, Event
 
 EVENTS = 1_000_000
 KINDS = ("looper", "cross", "borrower", "topup")

@@ -21,7 +21,7 @@ from indexer.pump import Pump
 from indexer.source import Source
 from indexer.store import reader
 from indexer.store.database import connect
-from indexer.store.writer import CursorRow, StepRows, Writer
+from indexer.store.writer import CursorRow, StepRows, Writer, spell
 from indexer.types import BlockRef, Heads, Logs, Range, Reorg, Watch
 
 logger = logging.getLogger(__name__)
@@ -206,9 +206,8 @@ class ChainBooks:
     def position(self, group: Group) -> tuple[BlockRef | None, list[BlockRef]]:
         """Return the group's last committed block, if its header is kept, and the kept ones above finality."""
         final = reader.finalized_block(self._reading, self.chain.chain_id)
-        first = group.after if final is None else min(final, group.after)
         # without a finalized block yet, a window of the newest headers is all there is to find a fork in
-        first = max(first, group.after - 4096)
+        first = max(group.after if final is None else min(final, group.after), group.after - 4096)
         recent = [
             ref
             for ref in reader.recent_blocks(self._reading, self.chain.chain_id, first, group.after)
@@ -247,7 +246,8 @@ class ChainBooks:
         stopped = self._settle_stopped(part, applied) if applied.stopped else []
         step = self._step(part, applied, stopped)
         if not keep_truth:
-            step.logs, step.headers, step.reads, step.heads = None, (), (), None
+            step.truth, step.reads, step.heads = False, (), None
+        spell(self.chain.chain_id, step)
         self.pump.put(step)
         if all(len(desk.book.positions) <= KEEP_POSITIONS for desk in self.desks.values()):
             return
@@ -308,6 +308,7 @@ class ChainBooks:
                         slug, row.start_block, ancestor, kept[0].hash if kept else None, "backfill"
                     )
                     self.writer.write(StepRows([self.cursors[slug]]))
+            self._highest = max([ancestor, *(row.block_number for row in self.cursors.values())])  # kept truth stays
 
     def _undo(self, ancestor: int, *, keep_truth: bool = False) -> None:
         self.writer.undo(ancestor, keep_truth=keep_truth)
@@ -345,12 +346,12 @@ class ChainBooks:
         cursors = [*special, *(self.cursors[slug] for slug in self.desks if slug not in done)]
         fresh = part.first > self._highest and not applied.past
         self._highest = max(self._highest, part.last)
-        headers = sorted(applied.headers.values())
         final = part.last if part.last <= (part.heads.finalized or -1) and self._complete() else None
         met = min((row[-1] for name in ("wallet_owner", "wallet_state") for row in applied.rows[name]), default=None)
         return StepRows(
-            cursors, applied.rows, applied.logs, headers, applied.reads, part.heads, fresh, part.first, met, final
-        )
+            cursors, applied.rows, applied.logs, sorted(applied.headers.values()), applied.reads, part.heads, fresh,
+            part.first, met, final,
+        )  # fmt: skip
 
     def _complete(self) -> bool:
         """Tell whether no other protocol has rows further on, which this group's look at the chain proves nothing of."""

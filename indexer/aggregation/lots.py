@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Token = Hashable
 Scope = Hashable
@@ -49,8 +49,7 @@ class Move:
     time: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """What was done to an owner's position at a lending market: the owner is the beneficiary, whoever sent it."""
 
     block: int

@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal, NamedTuple
 
 from indexer.aggregation.dfc import Rule
 from indexer.aggregation.lots import (
@@ -24,8 +25,7 @@ from indexer.aggregation.lots import (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """The tagged part of one collateral balance after a change, and of the supply that changed it (0 for others).
 
     Base units of the supplied token, without interest; None where the wallet's other money is not known.
@@ -49,11 +49,16 @@ class Trace:
     tags: list[Tag] = field(default_factory=list)
 
 
+Want = Literal["links", "tags", "both"]
+"""What books are kept for: neither needs the other."""
+
+
 class PledgeBook:
     """Borrows, collateral and links of one owner."""
 
-    def __init__(self, rule: Rule, min_link_usd: Decimal, keep_tagged: bool) -> None:
+    def __init__(self, rule: Rule, min_link_usd: Decimal, keep_tagged: bool, want: Want = "both") -> None:
         self.rule, self.min_link_usd, self.keep_tagged = rule, min_link_usd, keep_tagged
+        self.links, self.tags = want != "tags", want != "links"
         self.trace = Trace()
         self.doubted: set[Pledge] = set()
         """Balances paid from money of which it is not known how much was the owner's own: only debt_first has an answer."""
@@ -65,6 +70,8 @@ class PledgeBook:
 
     def owe(self, act: Act) -> Borrow:
         """Note a borrow: its depth is that of the deepest open link in the same scope."""
+        if not self.links:
+            return Borrow(act, [], None, act.amount)
         depths, parent = [0] * len(WINDOWS), None
         for link in self.open_links[act.scope]:
             for n, depth in enumerate(link.depths):
@@ -78,6 +85,8 @@ class PledgeBook:
 
     def repaid(self, act: Act) -> None:
         """Lower what is outstanding, the newest borrow first: unwinding is the reverse of winding up."""
+        if not self.links:
+            return
         left, borrows = act.amount, self.debts[act.scope, act.token]
         while left > 0 and borrows:
             borrow = borrows[-1]
@@ -90,17 +99,18 @@ class PledgeBook:
 
     def hold(self, act: Act, lots: list[Lot], *, again: bool = False) -> None:
         """Collateral grows by a supply whose borrowed part is `lots`."""
+        pledge = act.pledge
         if not again:
-            self.collateral[act.pledge] += act.amount
+            self.collateral[pledge] += act.amount
         if act.collateral:
-            self.backed[act.pledge] = act
-            self.link(act, lots)
-        self.held[act.pledge].extend(lots)
-        self.tag(act.block, act.log, act.pledge, 0 if again else act.amount, total(lots))
+            self.backed[pledge] = act
+            if lots:
+                self.link(act, lots)
+        self.held[pledge].extend(lots)
+        self.tag(act.block, act.log, pledge, 0 if again else act.amount, total(lots))
 
     def tag(self, block: int, log: int, pledge: Pledge, supplied: int, part: int) -> None:
-        backed = self.backed.get(pledge)
-        if backed is None:
+        if not self.tags or pledge not in self.backed:
             return
         sure = self.rule == "debt_first" or pledge not in self.doubted
         held = total(self.held[pledge]) if sure else None
@@ -108,6 +118,8 @@ class PledgeBook:
 
     def link(self, act: Act, lots: Iterable[Lot]) -> None:
         """Link a supply to the borrows whose money it consumed; bridges wait for the transaction's end."""
+        if not self.links:
+            return
         by_borrow: dict[Borrow, list[Lot]] = {}
         for lot in lots:
             if isinstance(lot.source, Borrow):

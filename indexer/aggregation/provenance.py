@@ -14,7 +14,6 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
 
 from indexer.aggregation.dfc import Rule, tagged
 from indexer.aggregation.lots import (
@@ -32,11 +31,8 @@ from indexer.aggregation.lots import (
     take,
     total,
 )  # fmt: skip
-from indexer.aggregation.pledges import PledgeBook, Trace
-
-ZERO = "0x" + "0" * 40
-
-Event = Act | Move
+from indexer.aggregation.pledges import PledgeBook, Trace, Want
+from indexer.aggregation.transactions import Event, Transaction, transactions
 
 
 def follow(
@@ -50,8 +46,9 @@ def follow(
     is a claim on, then finds what it can); `rule` decides which money a supply takes first: links are by debt_first. `keep_tagged`: of collateral
     taken out, other money counts as first.
     """
-    book = Wallet(frozenset(owner), receipts or {}, flows, rule, min_link_usd, base_of or {}, keep_tagged)
-    book.feed(events)
+    own, known = frozenset(owner), receipts or {}
+    book = Wallet(known, flows, rule, min_link_usd, base_of or {}, keep_tagged)
+    book.feed(transactions(events, own, known, flows))
     return book.trace
 
 
@@ -68,123 +65,43 @@ class Wallet(PledgeBook):
     """One owner's books between two calls of `feed`: later blocks' events may be fed later, the trace is the same."""
 
     def __init__(
-        self, owner: frozenset[Hashable], receipts: Mapping[Token, Receipt], flows: bool, rule: Rule,
-        min_link_usd: Decimal, base_of: Mapping[Token, Token], keep_tagged: bool,
+        self, receipts: Mapping[Token, Receipt], flows: bool, rule: Rule, min_link_usd: Decimal,
+        base_of: Mapping[Token, Token], keep_tagged: bool, want: Want = "both",
     ) -> None:  # fmt: skip
-        super().__init__(rule, min_link_usd, keep_tagged)
-        self.owner, self.receipts, self.flows, self.base_of = owner, receipts, flows, base_of
+        super().__init__(rule, min_link_usd, keep_tagged, want)
+        self.receipts, self.flows, self.base_of = receipts, flows, base_of
+        self.bridges: list[Bridge] = []
         self.wallet: dict[Token, Queue] = defaultdict(deque)
         self.balance: dict[Token, int] = defaultdict(int)
         self.unknown: set[Token] = set()
 
-    def feed(self, events: Iterable[Event]) -> None:
-        """Go through the events of further blocks, in chain order or not; a block must not be split."""
-        ordered = sorted(events, key=lambda event: (event.block, event.tx, event.log, isinstance(event, Act)))
-        for _, group in groupby(ordered, key=lambda event: (event.block, event.tx)):
-            self.transaction(list(group))
+    def feed(self, found: Iterable[Transaction]) -> None:
+        """Go through the transactions of further blocks, in chain order; a block must not be split."""
+        for transaction in found:
+            self.transaction(transaction)
 
     # ------------------------------------------------------------------------------------------- a transaction
 
-    def transaction(self, events: Sequence[Event]) -> None:
-        acts = [event for event in events if isinstance(event, Act)]
-        moves = [event for event in events if isinstance(event, Move)]
-        self.flashes = {act.token for act in acts if act.kind == "flash"}
-        self.bridges: list[Bridge] = []
+    def transaction(self, found: Transaction) -> None:
+        self.now = found
         self.pending: list[_Pending] = []
         self.before_borrow: list[tuple[Act, int]] = []
-        matched, self.cluster = self._match(acts, moves) if self.flows else ({}, self.owner)
-        agents = self._agents(moves)
-        for (_, token), surplus in agents.items():
+        for token, surplus in found.agents:
             if surplus < 0:  # an agent's own money, spent for the owner
                 self.balance[token] -= surplus
-        alone = {id(act) for act in matched.values()}
-        # flash principal that nothing moved for besides a borrow: it was kept as debt
-        self.kept = {(act.token, act.amount) for act in acts if act.kind == "flash" and id(act) not in alone}
-        steps: list[Event] = [event for event in events if isinstance(event, Move) or id(event) not in alone]
-        outside = [step for step in steps if isinstance(step, Move) and id(step) not in matched and self._crosses(step)]
-        self.swaps = {step.sender in self.cluster for step in outside} == {True, False}
-        last_out = max((step.log for step in outside if step.sender in self.cluster), default=-1)
-        repays = any(act.kind == "flash" for act in acts)
-        run: list[Move] = []
-        for step in steps:
-            inward = isinstance(step, Move) and id(step) not in matched and step.receiver in self.cluster
-            if run and not (inward and isinstance(step, Move) and self._crosses(step)):
-                self._receive(run, last_out, repays)
-                run = []
-            if isinstance(step, Act):
-                self._act(step, None)
-            elif id(step) in matched:
-                act = matched[id(step)]
-                if act.kind in ("supply", "repay") and step.sender not in self.cluster:
-                    self._receive([step], last_out, repays)
-                self._act(act, step)
-                if act.kind in ("borrow", "withdraw") and step.receiver not in self.cluster:
-                    self._send(step)
-            elif self._crosses(step):
-                if inward:
-                    run.append(step)
-                else:
-                    self._send(step)
-        if run:
-            self._receive(run, last_out, repays)
-        self._settle()
-        for (_, token), surplus in agents.items():
+        for step in found.steps:
+            if isinstance(step, tuple):
+                self._act(*step)
+            elif isinstance(step, list):
+                self._receive(step)
+            else:
+                self._send(step)
+        if self.bridges:
+            self._settle()
+        for token, surplus in found.agents:
             if surplus > 0:  # what an agent keeps has left the owner
                 take(self.wallet[token], surplus)
                 self._spend(token, surplus)
-
-    def _match(self, acts: Sequence[Act], moves: Sequence[Move]) -> tuple[dict[int, Act], frozenset[Hashable]]:
-        """Find the transfer that each action made: same token and amount, nearest in the log."""
-        free: dict[tuple[Token, int], list[Move]] = defaultdict(list)
-        for move in moves:
-            free[move.token, move.amount].append(move)
-        matched: dict[int, Act] = {}
-        cluster = set(self.owner)
-        # flash loans last: their log comes at the end, their principal first, and the same amount may be borrowed too
-        for act in sorted(acts, key=lambda one: one.kind == "flash"):
-            inward = act.kind in ("borrow", "withdraw", "flash")
-            if not inward and act.kind not in ("supply", "repay"):
-                continue
-            inside = cluster if act.kind == "flash" else self.owner
-            near = [
-                move for move in free[act.token, act.amount]
-                if (move.sender not in inside if inward else move.receiver not in self.owner)
-            ]  # fmt: skip
-            if act.custody:
-                held = [move for move in near if (move.sender if inward else move.receiver) in act.custody | {ZERO}]
-                near = held or ([] if act.token in self.flashes else near)
-            if near:
-                first = act.kind == "flash"
-                move = min(near, key=lambda one: (0 if first else abs(one.log - act.log), one.log))
-                free[act.token, act.amount].remove(move)
-                matched[id(move)] = act
-                cluster.add(move.receiver if inward else move.sender)
-        cluster.discard(ZERO)
-        return matched, frozenset(cluster - self._traders(cluster - self.owner, moves))
-
-    @staticmethod
-    def _traders(agents: Collection[Hashable], moves: Sequence[Move]) -> set[Hashable]:
-        """Return those that end with more of one token and less of another: whom the owner traded with."""
-        net: dict[tuple[Hashable, Token], int] = defaultdict(int)
-        for move in moves if agents else ():
-            net[move.receiver, move.token] += move.amount
-            net[move.sender, move.token] -= move.amount
-        gained = {agent for (agent, _), surplus in net.items() if surplus > 0}
-        return {agent for (agent, _), surplus in net.items() if surplus < 0} & gained & set(agents)
-
-    def _agents(self, moves: Sequence[Move]) -> dict[tuple[Hashable, Token], int]:
-        """Return what each agent has more (less) of every token at the transaction's end, by (agent, token)."""
-        net: dict[tuple[Hashable, Token], int] = defaultdict(int)
-        for move in moves if len(self.cluster) > len(self.owner) else ():
-            net[move.receiver, move.token] += move.amount
-            net[move.sender, move.token] -= move.amount
-        return {key: surplus for key, surplus in net.items() if key[0] in self.cluster - self.owner}
-
-    def _crosses(self, move: Move) -> bool:
-        """Tell whether a transfer enters or leaves the owner; mints and burns of receipts are said by the actions."""
-        if move.token in self.receipts and ZERO in (move.sender, move.receiver):
-            return move.sender in self.cluster and move.sender not in self.owner  # redeemed by a helper
-        return (move.sender in self.cluster) != (move.receiver in self.cluster)
 
     # ------------------------------------------------------------------------------------------------ the wallet
 
@@ -215,7 +132,7 @@ class Wallet(PledgeBook):
         if receipt is not None:  # the collateral itself leaves
             lots = self.release(receipt.pledge, move.amount, move.block, move.log)
         else:
-            lots = self._pay(move.token, move.amount, self.rule if self.swaps else "debt_first")
+            lots = self._pay(move.token, move.amount, self.rule if self.now.swaps else "debt_first")
         flash = next(
             (b for b in self.bridges if b.is_flash and (b.token, b.custody) == (move.token, move.receiver)), None
         )
@@ -227,7 +144,7 @@ class Wallet(PledgeBook):
         else:
             self.pending.append(_Pending(move.token, move.amount, lots, move.token in self.unknown))
 
-    def _receive(self, run: Sequence[Move], last_out: int, repays: bool) -> None:
+    def _receive(self, run: Sequence[Move]) -> None:
         """Money comes in: for what went out before, or ahead of what will be paid, or from outside."""
         sums: dict[Token, int] = defaultdict(int)
         for move in run:
@@ -248,7 +165,7 @@ class Wallet(PledgeBook):
                     # of several tokens paid or received each counts alike: amounts of different tokens do not add up
                     whole = sum(payment.amount for payment in payments) // len(sums)
                     lots += converted(share, whole, amount // len(given))
-            elif last_out > run[-1].log or (repays and token in self.flashes):
+            elif self.now.last_out > run[-1].log or token in self.now.flashes:
                 bridge = Bridge(False, token, amount, run[-1].sender)
                 self.bridges.append(bridge)
                 lots = [Lot(bridge, amount, amount)]
@@ -310,7 +227,7 @@ class Wallet(PledgeBook):
 
     def _borrow(self, act: Act, move: Move | None) -> None:
         borrow = self.owe(act)
-        lot = Lot(borrow, act.amount, act.amount, is_flash=(act.token, act.amount) in self.kept)
+        lot = Lot(borrow, act.amount, act.amount, is_flash=(act.token, act.amount) in self.now.kept)
         flash = next((b for b in self.bridges if b.is_flash and b.token == act.token), None)
         if move is None and self.flows and flash is not None:  # the flash loan is kept as debt, nothing moves again
             flash.paid[act.token] = flash.paid.get(act.token, 0) + act.amount
@@ -338,7 +255,7 @@ class Wallet(PledgeBook):
         self.doubted.add(act.pledge)
         lots = self._guess(act, act.amount)
         self.hold(act, lots)
-        if total(lots) < act.amount and self.flashes:
+        if total(lots) < act.amount and self.now.flashes:
             self.before_borrow.append((act, act.amount - total(lots)))
 
     def _guess(self, act: Act, wanted: int) -> list[Lot]:
@@ -346,17 +263,19 @@ class Wallet(PledgeBook):
         found = take(self.wallet[act.token], wanted)
         for lot in found:
             lot.evidence = lot.evidence if lot.evidence == "assumed" else "registry"
+        left = wanted - total(found)
+        if left <= 0 or not act.usd:
+            return found
         base = self.base_of.get(act.token, act.token)
         ranked = sorted(
-            ((0 if self.base_of.get(token, token) == base else 1, n, token) for n, token in enumerate(self.wallet)),
-            key=lambda entry: entry[:2],
-        )
+            (0 if self.base_of.get(token, token) == base else 1, n, token)
+            for n, (token, lots) in enumerate(self.wallet.items()) if lots and token != act.token
+        )  # fmt: skip
         for rank, _, token in ranked:
-            left = wanted - total(found)
             evidence: Evidence = "assumed" if rank else "registry"
-            for lot in list(self.wallet[token]) if token != act.token and left > 0 else ():
+            for lot in list(self.wallet[token]) if left > 0 else ():
                 borrow = lot.source
-                if not isinstance(borrow, Borrow) or act.usd is None or borrow.act.usd is None or not act.usd:
+                if not isinstance(borrow, Borrow) or borrow.act.usd is None:
                     continue
                 worth = int(borrow.act.usd * lot.borrowed / borrow.act.amount * act.amount / act.usd)
                 part = min(worth, left)

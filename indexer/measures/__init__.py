@@ -55,6 +55,8 @@ class Committed:
     reorg: bool = False
     fresh: bool = False
     """Whether no row of these blocks, nor of any block before, can have been added but by this step."""
+    rows: StepRows | None = None
+    """The rows of a fresh step with what the node said; None where something of it is in the tables alone."""
 
 
 AT_INTERVAL: tuple[Callable[[Connection, Interval], None], ...] = (
@@ -85,7 +87,8 @@ def take(connection: Connection, chain_id: int, step: StepRows, interval: int, *
     for last in sorted({row.block_number for row in step.cursors if row.block_number >= step.first}):
         moved = tuple(row.protocol for row in step.cursors if row.block_number == last)
         at_head = step.heads is not None and last >= step.heads.latest
-        done = Committed(chain_id, step.first, last, moved, at_head, reorg, step.fresh)
+        rows = step if step.fresh and step.logs is not None else None
+        done = Committed(chain_id, step.first, last, moved, at_head, reorg, step.fresh, rows)
         _look_at_sizes(connection, done)
         for follow in BEFORE:
             follow(connection, done)

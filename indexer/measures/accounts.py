@@ -36,8 +36,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS interval_balance (
 ACCOUNTS: Final[LiteralString] = """
 INSERT INTO interval_account
 SELECT %(bucket)s, 0, h.deployment_key, h.account, coalesce(o.owner_id, h.account), h.status, h.pair_class,
-    cardinality(h.debt_assets) > 0, h.assets_usd, h.debt_usd, h.collateral_usd, h.assets_to_equity, closed_form_asset(h), closed_form_price(h)
-FROM {health}(%(chain)s, %(block)s) h
+    cardinality(h.debt_assets) > 0, h.assets_usd, h.debt_usd, h.collateral_usd, h.assets_to_equity,
+    closed_form_asset(ROW(h.*)::account_health_row), closed_form_price(ROW(h.*)::account_health_row)
+FROM (SELECT * FROM {health}(%(chain)s, %(block)s) OFFSET 0) h  -- each column is computed once, however often it is named
 LEFT JOIN owners_at(%(chain)s, %(block)s) o ON o.address = h.account
 WHERE h.deployment_key = ANY (%(deployments)s)
 """

@@ -115,8 +115,6 @@ def _ranked(found: Loops) -> Listed:
 
 
 def _look_through(connection: Connection, key: tuple[int, int], block: int) -> None:
-    from indexer.aggregation.lookthrough import Entity, Holding, look_through  # SciPy: not at every start
-
     books = connection.execute(
         "SELECT owner_id, is_vault, assets_usd, debt_usd, netted_assets_usd, netted_debt_usd, plain_usd, unseen_usd, "
         "is_priced, shares FROM lookthrough_books(%s, %s) ORDER BY owner_id",
@@ -124,6 +122,10 @@ def _look_through(connection: Connection, key: tuple[int, int], block: int) -> N
     ).fetchall()
     vaults = {share["vault"] for row in books for share in row[9]}
     seen = [row for row in books if row[1] or row[9] or row[7] or row[0] in vaults]
+    if not seen:
+        return
+    from indexer.aggregation.lookthrough import Entity, Holding, look_through  # SciPy: not where there is no vault
+
     names = {row[0] for row in seen}
     held = [
         Holding(row[0], share["vault"], min(float(Decimal(share["value_usd"]) / Decimal(share["equity_usd"])), 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,9 +13,13 @@ import psycopg
 
 from indexer.aggregation.dfc import RULES, Rule
 from indexer.aggregation.lots import Link
+from indexer.aggregation.pledges import Want
 from indexer.aggregation.provenance import Wallet
+from indexer.aggregation.transactions import transactions
 from indexer.store import loop_events
-from indexer.store.loop_events import OwnerEvents, Registry
+from indexer.store.loop_events import OwnerEvents
+from indexer.store.loop_step import Balances, Fresh
+from indexer.store.loop_tokens import Registry, registry
 from indexer.types import key64
 
 if TYPE_CHECKING:
@@ -36,8 +41,12 @@ class _Owner:
 
     addresses: frozenset[str]
     last: int
+    books: tuple[Wallet, ...]
+    """Everything that is fed; `links` and `tags` are among them."""
     links: Wallet
     tags: tuple[Wallet, Wallet, Wallet]
+    balances: dict[str, Balances]
+    """Of each address."""
     begun: set[Any] = field(default_factory=set)
     """Markets with a tagged log."""
     newest: dict[tuple[int, Any], int | None] = field(default_factory=dict)
@@ -49,9 +58,38 @@ class _Followed:
     """Owners in memory. Only a cache: whoever is not in it is followed from its first event, with the same result."""
 
     chain_id: int
+    first: int
+    """From here on every price was seen to come."""
     last: int
     tokens: Registry
     owners: OrderedDict[str, _Owner] = field(default_factory=OrderedDict)
+    price_blocks: list[int] = field(default_factory=list)
+    """Blocks with a price from `first` on, ascending: in between prices stand."""
+
+    def priced_at(self, block: int) -> int:
+        """Return the block at which prices became what they are at this one."""
+        if block < self.first:
+            return block
+        n = bisect_right(self.price_blocks, block)
+        return max(self.price_blocks[n - 1], self.first) if n else self.first
+
+    def prices_of(self, step: Committed, fresh: Fresh | None) -> None:
+        """Note the blocks with a price in a step; forget them all when it is not known which they are."""
+        if fresh is None:
+            self.first, self.price_blocks = step.last + 1, []
+        elif fresh.price_blocks:
+            earliest = min(fresh.price_blocks)
+            late = self.price_blocks[bisect_left(self.price_blocks, earliest) :]
+            self.price_blocks[len(self.price_blocks) - len(late) :] = sorted({*late, *fresh.price_blocks})
+
+
+@dataclass(slots=True)
+class _Found:
+    """Rows that a step makes."""
+
+    links: list[tuple[Any, ...]] = field(default_factory=list)
+    closed: list[tuple[int | None, int, int]] = field(default_factory=list)
+    tags: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 _followed: WeakKeyDictionary[Connection, _Followed] = WeakKeyDictionary()
@@ -66,18 +104,34 @@ def at_step(connection: Connection, step: Committed) -> None:
     known = _followed.pop(connection, None)  # back in when the step is through
     if known and (known.chain_id != step.chain_id or known.last != step.first - 1 or step.reorg or not step.fresh):
         known = None
-    accounts = loop_events.touched(connection, step.chain_id, step.first, step.last)
+    fresh = Fresh(step.rows, step.first, step.last, loop_events.ACTIONS) if step.rows is not None else None
+    accounts = _touched(connection, step, known, fresh)
     if accounts:
-        tokens = loop_events.registry(connection, step.chain_id)
+        tokens = registry(connection, step.chain_id)
         if known is None or known.tokens != tokens:
-            known = _Followed(step.chain_id, step.last, tokens)
-        _follow(connection, step, known, loop_events.owners_of(connection, step.chain_id, accounts))
+            known = _Followed(step.chain_id, step.first, step.last, tokens)
+        known.prices_of(step, fresh)
+        _follow(connection, step, known, fresh, loop_events.owners_of(connection, step.chain_id, accounts))
+    elif known is not None:
+        known.prices_of(step, fresh)
     if known is not None:
         known.last = step.last
         _followed[connection] = known
 
 
-def _follow(connection: Connection, step: Committed, known: _Followed, owners: dict[str, str]) -> None:
+def _touched(connection: Connection, step: Committed, known: _Followed | None, fresh: Fresh | None) -> set[str]:
+    """Return the accounts whose books the step acted on and that have ever borrowed: who is followed alone, has."""
+    if fresh is None:
+        return loop_events.touched(connection, step.chain_id, step.first, step.last)
+    owners = known.owners if known is not None else {}
+    alone = {account for account in fresh.accounts if account in owners and owners[account].addresses == {account}}
+    others = fresh.accounts - alone
+    return alone | (loop_events.borrowers(connection, step.chain_id, others) if others else set())
+
+
+def _follow(
+    connection: Connection, step: Committed, known: _Followed, fresh: Fresh | None, owners: dict[str, str]
+) -> None:
     addresses: dict[str, set[str]] = {}
     for address, owner in owners.items():
         addresses.setdefault(owner, set()).add(address)
@@ -86,61 +140,83 @@ def _follow(connection: Connection, step: Committed, known: _Followed, owners: d
             del known.owners[owner]
     since = {owner: known.owners[owner].last + 1 for owner in addresses if owner in known.owners}
     begun = [owner for owner in addresses if owner not in since]
-    links: list[tuple[Any, ...]] = []
-    closed: list[tuple[int | None, int, int]] = []
-    tags: list[tuple[Any, ...]] = []
-    for owner, found in loop_events.load(connection, step.chain_id, owners, since).items():
+    # another address of theirs may have been acted on in a step that touched none who had borrowed: read those again
+    alone = {o: known.owners[o].balances[o] for o in since if addresses[o] == {o}} if fresh is not None else {}
+    new = loop_events.load(
+        connection, step.chain_id, known.tokens.deployments, owners, since,
+        flows=known.tokens.flows, fresh=fresh, balances=alone, priced_at=known.priced_at,
+    )  # fmt: skip
+    found = _Found()
+    for owner, events in new.items():
         books = known.owners.get(owner)
         if books is None:
             books = known.owners[owner] = _open(frozenset(addresses[owner]), known.tokens)
-        _go_on(step.chain_id, owner, books, found, links, closed, tags)
+        _go_on(step.chain_id, owner, books, events, known.tokens, found)
         books.last = step.last
         known.owners.move_to_end(owner)
     while len(known.owners) > KEPT:
         known.owners.popitem(last=False)
+    _write(connection, step.chain_id, begun, found)
+
+
+def _write(connection: Connection, chain_id: int, begun: list[str], found: _Found) -> None:
     with connection.cursor() as cursor:
         for table in ("loop_link", "collateral_tag") if begun else ():
             cursor.execute(
-                f"DELETE FROM {table} WHERE chain_id = %s AND owner = ANY(%s)",
-                (step.chain_id, [bytes.fromhex(owner[2:]) for owner in begun]),
+                f"DELETE FROM {table} WHERE chain_id = %s AND owner = ANY(%b)",
+                (chain_id, [bytes.fromhex(owner[2:]) for owner in begun]),
             )
-        if links:
-            cursor.executemany(INSERT_LINK, links)
-        if closed:
-            cursor.executemany("UPDATE loop_link SET closed_block = %s WHERE chain_id = %s AND link_id = %s", closed)
-        if tags:
-            cursor.executemany(INSERT_TAG, tags)
+        for table, rows in (("loop_link", found.links), ("collateral_tag", found.tags)):
+            if rows:
+                with cursor.copy(f"COPY {table} FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+        if found.closed:
+            cursor.execute(
+                "UPDATE loop_link l SET closed_block = c.closed_block "
+                "FROM unnest(%b::bigint[], %b::bigint[]) c (closed_block, link_id) "
+                "WHERE l.chain_id = %s AND l.link_id = c.link_id",
+                ([row[0] for row in found.closed], [row[2] for row in found.closed], chain_id),
+            )
 
 
 def _open(addresses: frozenset[str], tokens: Registry) -> _Owner:
-    def wallet(rule: Rule, min_link_usd: Decimal = Decimal(0), *, keep_tagged: bool = False) -> Wallet:
-        return Wallet(addresses, tokens.receipts, tokens.flows, rule, min_link_usd, tokens.base_of, keep_tagged)
+    def wallet(rule: Rule, want: Want, min_link_usd: Decimal = Decimal(0), *, keep_tagged: bool = False) -> Wallet:
+        return Wallet(tokens.receipts, tokens.flows, rule, min_link_usd, tokens.base_of, keep_tagged, want)
 
-    tags = wallet(RULES[0]), wallet(RULES[1]), wallet("debt_first", keep_tagged=True)
-    return _Owner(addresses, -1, wallet("debt_first", MIN_LINK_USD), tags)
+    middle, high = wallet(RULES[1], "tags"), wallet("debt_first", "tags", keep_tagged=True)
+    if tokens.flows:
+        low, links = wallet(RULES[0], "tags"), wallet("debt_first", "links", MIN_LINK_USD)
+    else:  # nobody is seen to pay: which money goes first makes no difference, and one book has both
+        low = links = wallet(RULES[0], "both", MIN_LINK_USD)
+    books = (low, middle, high, links) if tokens.flows else (low, middle, high)
+    balances = {address: Balances() for address in addresses}
+    return _Owner(addresses, -1, books, links, (low, middle, high), balances)
 
 
 def _go_on(
-    chain_id: int, owner: str, books: _Owner, found: OwnerEvents, links: list[tuple[Any, ...]],
-    closed: list[tuple[int | None, int, int]], tags: list[tuple[Any, ...]],
+    chain_id: int, owner: str, books: _Owner, new: OwnerEvents, tokens: Registry, found: _Found
 ) -> None:  # fmt: skip
     """Feed an owner's events and add the rows that came of them; what cannot change any more is let go."""
+    for account, balances in books.balances.items():
+        balances.note(change for change in new.changes if change.account == account)
     before = len(books.links.trace.links)
-    for wallet in (books.links, *books.tags):
-        wallet.feed(found.events)
+    happened = transactions(new.events, books.addresses, tokens.receipts, tokens.flows)
+    for wallet in books.books:
+        wallet.feed(happened)
     trace = books.links.trace
-    for n, link in enumerate(trace.links):
-        if n >= before:
-            links.append(_link_row(chain_id, owner, link))
-        elif link.closed_block is not None:
-            closed.append((link.closed_block, chain_id, _link_id(chain_id, owner, link)))
-    trace.links[:] = [link for link in trace.links if link.closed_block is None]
-    tags += _tag_rows(chain_id, bytes.fromhex(owner[2:]), books)
+    if trace.links:
+        for n, link in enumerate(trace.links):
+            if n >= before:
+                found.links.append(_link_row(chain_id, owner, link))
+            elif link.closed_block is not None:
+                found.closed.append((link.closed_block, chain_id, _link_id(chain_id, owner, link)))
+        trace.links[:] = [link for link in trace.links if link.closed_block is None]
     trace.borrows.clear()
-    trace.tags.clear()
-    for wallet in books.tags:
-        for told in (wallet.trace.links, wallet.trace.borrows, wallet.trace.tags):
-            told.clear()
+    if any(wallet.trace.tags for wallet in books.tags):
+        found.tags += _tag_rows(chain_id, bytes.fromhex(owner[2:]), books)
+        for wallet in books.tags:
+            wallet.trace.tags.clear()
 
 
 def undo(connection: Connection, chain_id: int, ancestor: int) -> None:
@@ -148,10 +224,6 @@ def undo(connection: Connection, chain_id: int, ancestor: int) -> None:
     connection.execute(
         "UPDATE loop_link SET closed_block = NULL WHERE chain_id = %s AND closed_block > %s", (chain_id, ancestor)
     )
-
-
-INSERT_LINK = f"INSERT INTO loop_link VALUES ({', '.join(['%s'] * 28)})"
-INSERT_TAG = f"INSERT INTO collateral_tag VALUES ({', '.join(['%s'] * 12)})"
 
 
 def _link_id(chain_id: int, owner: str, link: Link) -> int:

@@ -56,6 +56,30 @@ class StepRows:
     """The earliest block of which it says something new where that is below `first`: owners of wallets met late."""
     final: int | None = None
     """The step's last block where the step is final as it is; else `Finalized` says so, after a second look."""
+    spelled: dict[str, str | bytes] = field(default_factory=dict)
+    """COPY data of tables that `spell` has made already."""
+    truth: bool = True
+    """Whether logs, headers and reads are to be written: they are in the tables when it is derived again from them."""
+
+
+SPELLED = ("position_change", "action", "market_state")
+"""Tables with a row a log or a block."""
+
+
+def spell(chain_id: int, step: StepRows) -> None:
+    """Turn a step's rows into COPY data ahead of its commit: whoever books has time while the one who commits has none."""
+    if step.truth and step.logs is not None and len(step.logs):
+        step.spelled["raw_log"] = encode_logs(chain_id, step.logs)
+    for name in SPELLED:
+        if step.rows[name]:
+            step.spelled[name] = _spelled(chain_id, COLUMNS[name], step.rows[name])
+    if step.rows["position_change"]:
+        newest = list({row[:3]: row for row in step.rows["position_change"]}.values())
+        step.spelled["position"] = _spelled(chain_id, COLUMNS["position_change"], newest)
+
+
+def _spelled(chain_id: int, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
+    return encode(("chain_id", *names), ([chain_id] * len(rows), *zip(*rows, strict=True)))
 
 
 class Writer:
@@ -67,24 +91,29 @@ class Writer:
 
     def write(self, step: StepRows) -> None:
         """Write a step inside the open transaction, or in one of its own."""
+        if not step.spelled:
+            spell(self.chain_id, step)
         with self.connection.transaction():
-            if step.headers:
+            if step.headers and step.truth:
                 self._blocks(step.headers, step.fresh)
-            if step.logs is not None and len(step.logs):
-                self._logs(step.logs, step.fresh)
+            if "raw_log" in step.spelled:
+                logs = step.spelled["raw_log"]
+                self._copy_rows("raw_log", LOG_COLUMNS, logs, upsert=not step.fresh, binary=True)
             for answer in step.reads:
                 read = answer.read
                 step.rows["node_read"].append((read.block_number, read.to, read.data, answer.result, read.reason))
             for name, names in COLUMNS.items():
                 rows = step.rows[name] if name != "token" else self._tokens(step.rows[name])
                 if rows:
-                    columns = list(zip(*rows, strict=True))
-                    self._copy(name, names, columns, upsert=name in UPSERTED or not step.fresh)
-            self._positions(step.rows["position_change"])
+                    text = step.spelled.get(name) or _spelled(self.chain_id, names, rows)
+                    self._copy_rows(name, names, text, upsert=name in UPSERTED or not step.fresh)
+            if "position" in step.spelled:
+                self._positions(step.spelled["position"])
             for cursor in step.cursors:
                 self._cursor(cursor)
             if step.heads is not None:
                 self.saw(step.heads, final=step.final)
+        step.spelled.clear()
 
     def forget(self, protocol: str, *, rows: bool = False) -> None:
         """Delete the listing of a protocol (its cursor and contracts), to be opened anew; with `rows` all its books too.
@@ -172,10 +201,6 @@ class Writer:
             (heads.latest, heads.safe, final, wall_clock, self.chain_id),
         )
 
-    def _copy(self, name: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *, upsert: bool) -> None:
-        text = encode(("chain_id", *names), ([self.chain_id] * len(columns[0]), *columns))
-        self._copy_rows(name, names, text, upsert=upsert)
-
     def _copy_rows(
         self, name: str, names: Sequence[str], data: str | bytes, *, upsert: bool, binary: bool = False
     ) -> None:
@@ -220,25 +245,12 @@ class Writer:
         return list(found.values())
 
     def _blocks(self, headers: Sequence[Header], fresh: bool) -> None:
-        columns = (
-            [header.number for header in headers],
-            [header.hash for header in headers],
-            [header.parent_hash or None for header in headers],
-            [header.timestamp for header in headers],
-        )
-        self._copy("block", BLOCK_COLUMNS, columns, upsert=not fresh)
+        rows = [(header.number, header.hash, header.parent_hash or None, header.timestamp) for header in headers]
+        self._copy_rows("block", BLOCK_COLUMNS, _spelled(self.chain_id, BLOCK_COLUMNS, rows), upsert=not fresh)
 
-    def _logs(self, logs: Logs, fresh: bool) -> None:
-        data = encode_logs(self.chain_id, logs)
-        self._copy_rows("raw_log", LOG_COLUMNS, data, upsert=not fresh, binary=True)
-
-    def _positions(self, changes: Sequence[tuple[Any, ...]]) -> None:
+    def _positions(self, text: str | bytes) -> None:
         """Upsert the newest state of every balance that changed."""
-        if not changes:
-            return
-        newest = list({row[:3]: row for row in changes}.values())
         names = COLUMNS["position_change"]
-        text = encode(("chain_id", *names), ([self.chain_id] * len(newest), *zip(*newest, strict=True)))
         fields = sql.SQL(", ").join(map(sql.Identifier, ("chain_id", *names)))
         updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names[3:])
         with self.connection.cursor() as cur:

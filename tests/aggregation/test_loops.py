@@ -23,7 +23,8 @@ from indexer.aggregation.loops import (
 )  # fmt: skip
 from indexer.aggregation.lots import Act, Move, Receipt
 from indexer.aggregation.pledges import Trace
-from indexer.aggregation.provenance import ZERO, Event, follow
+from indexer.aggregation.provenance import follow
+from indexer.aggregation.transactions import ZERO, Event
 
 ME, HELPER, DEX, POOL, FRIEND = "me", "helper", "dex", "pool", "friend"
 E18 = 10**18

@@ -114,6 +114,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             FROM price p
             WHERE p.chain_id = p_chain AND p.feed = p_asset AND p.asset = p_asset AND p.block_number <= p_block
               AND p.quote LIKE '0x%' AND p.unit_raw IS NOT NULL
+              -- a probe of the key tells first whether it has a rate at all: where one oracle prices nearly everything,
+              -- statistics take `feed =` for no help, and every price of the token would be looked through
+              AND p_asset = (SELECT f.feed FROM price f WHERE f.chain_id = p_chain AND f.feed >= p_asset ORDER BY f.feed LIMIT 1)
             ORDER BY p.block_number DESC, p.log_index DESC LIMIT 1
         ) v
         LEFT JOIN token r ON r.chain_id = p_chain AND r.address = v.underlying AND r.kind = 'lending_receipt'

@@ -340,30 +340,37 @@ RETURNS TABLE (
     written_off numeric, covered numeric, migrated numeric
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    -- by windows and not by joins: nothing tells the planner how many rows these are
     WITH moved AS MATERIALIZED (
         SELECT a.block_number, a.tx_index, a.log_index, a.deployment_key, a.market_key, a.transaction_type, a.token,
-            a.borrower, coalesce(a.amount_raw, 0) AS amount
+            a.borrower, coalesce(a.amount_raw, 0) AS amount,
+            bool_or(a.transaction_type = 'liquidation') OVER (PARTITION BY a.block_number, a.tx_index) AS with_liquidation,
+            min(a.deployment_key) OVER w <> max(a.deployment_key) OVER w AS of_several
         FROM action a
         WHERE a.chain_id = p_chain AND a.block_number > p_from AND a.block_number <= p_to AND a.market_key IS NOT NULL
           AND a.transaction_type IN ('borrow', 'repay', 'repay_with_atokens', 'liquidation', 'bad_debt', 'cover_deficit')
+        WINDOW w AS (PARTITION BY a.block_number, a.tx_index, a.token, a.borrower)
     ),
     forced AS (
         SELECT m.*, count(*) OVER (PARTITION BY m.block_number, m.tx_index, m.market_key, m.borrower, m.amount, m.transaction_type
             ORDER BY m.log_index) AS nth
-        FROM moved m WHERE m.transaction_type IN ('liquidation', 'repay')
+        FROM moved m WHERE m.with_liquidation AND m.transaction_type IN ('liquidation', 'repay')
     ),
-    own AS (
-        SELECT r.block_number, r.log_index FROM forced r
-        JOIN forced l ON l.block_number = r.block_number AND l.tx_index = r.tx_index AND l.market_key = r.market_key
-            AND l.borrower = r.borrower AND l.amount = r.amount AND l.nth = r.nth AND l.transaction_type = 'liquidation'
-        WHERE r.transaction_type = 'repay'
+    own AS MATERIALIZED (
+        SELECT r.block_number, r.log_index
+        FROM (
+            SELECT f.*, bool_or(f.transaction_type = 'liquidation')
+                OVER (PARTITION BY f.block_number, f.tx_index, f.market_key, f.borrower, f.amount, f.nth) AS is_own
+            FROM forced f WHERE f.borrower IS NOT NULL
+        ) r
+        WHERE r.is_own AND r.transaction_type = 'repay'
     ),
     voluntary AS (
         SELECT m.block_number, m.tx_index, m.token, m.borrower, m.deployment_key, m.market_key,
             coalesce(sum(m.amount) FILTER (WHERE m.transaction_type = 'borrow'), 0) AS borrowed,
             coalesce(sum(m.amount) FILTER (WHERE m.transaction_type <> 'borrow'), 0) AS repaid
         FROM moved m
-        WHERE m.transaction_type IN ('borrow', 'repay', 'repay_with_atokens')
+        WHERE m.of_several AND m.transaction_type IN ('borrow', 'repay', 'repay_with_atokens')
           AND NOT EXISTS (SELECT FROM own o WHERE o.block_number = m.block_number AND o.log_index = m.log_index)
         GROUP BY m.block_number, m.tx_index, m.token, m.borrower, m.deployment_key, m.market_key
     ),
