@@ -29,7 +29,7 @@ KEPT: Final = 64
 """Answers kept in a process, those asked for last."""
 
 WAIT_SECONDS: Final = 5.0
-"""Longer than the first takes, which a statement's timeout ends."""
+"""Longer than the first takes, which a statement's timeout ends. For slow questions nobody waits here: `Pool.lend_slow`."""
 
 Question = tuple[str, str]
 """Path and query as they were sent."""

@@ -130,8 +130,6 @@ def configure(connection: Connection[Any], statement_timeout_ms: int) -> None:
 
 def take_time(connection: Connection[Any], statement_timeout_ms: int) -> None:
     """Let the transaction that begins here take longer, without helpers that would take the other cores too, and sort in memory."""
-    connection.execute(
-        "SELECT set_config('statement_timeout', %s, true), set_config('max_parallel_workers_per_gather', '0', true), "
-        "set_config('work_mem', '64MB', true)",
-        [str(statement_timeout_ms)],
-    )
+    connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(statement_timeout_ms)])
+    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+    connection.execute("SET LOCAL work_mem = '64MB'")

@@ -139,7 +139,7 @@ async def _events(
 
 @router.websocket("/ws")
 async def socket(socket: WebSocket) -> None:
-    """The same messages, one JSON text each: `{id, channel, data}`. Parameters are those of `/v1/stream`."""
+    """The same messages after an `open`, one JSON text each: `{id, channel, data}`. Parameters are those of `/v1/stream`."""
     hub: Hub = socket.app.state.hub
     try:
         chain_id, choice, event_id = await _asked(socket)
@@ -166,6 +166,8 @@ async def socket(socket: WebSocket) -> None:
 
 
 async def _send(socket: WebSocket, hub: Hub, chain_id: int, seq: int, lost: str | None, choice: Choice) -> None:
+    # where it begins, as the first line of the stream of events says: who is cut before the first message can go on too
+    await socket.send_json({"id": f"{chain_id}-{seq}", "channel": "open", "data": {}})
     if lost:
         await socket.send_json({"id": f"{chain_id}-{seq}", "channel": "lost", "data": {"reason": lost}})
     async for messages in hub.follow(chain_id, seq, KEEP_ALIVE_SECONDS):

@@ -42,7 +42,6 @@ __all__ = [
     "follow",
     "open_node",
     "record",
-    "watch_heads",
 ]
 
 
@@ -57,7 +56,7 @@ def open_node(
 ) -> NodePool:
     """Return the nodes behind these URLs as one; the first answers as long as it can.
 
-    Shape   ws:// and wss:// URLs are left to `watch_heads`
+    Shape   ws:// and wss:// URLs are passed over: they are a `HeadWatcher`'s
     Units   `timeout`, `give_up_after` seconds; `requests_per_second` JSON-RPC calls a second to each node (None: any)
     Raises  BadConfig for no http(s) URL or a malformed one; at the first call for a node of another chain than `chain_id`
     """
@@ -67,9 +66,3 @@ def open_node(
         if not url.startswith(("ws://", "wss://"))
     ]
     return NodePool(nodes, chain_id=chain_id, give_up_after=give_up_after)
-
-
-def watch_heads(rpc: Sequence[str]) -> HeadWatcher | None:
-    """Return a watcher on the first ws(s) URL of the list, whose `wait` fits `follow(wake=...)`; None without one."""
-    url = next((url for url in rpc if url.startswith(("ws://", "wss://"))), None)
-    return HeadWatcher(url) if url else None

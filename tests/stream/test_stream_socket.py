@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -33,15 +34,30 @@ TOLD = [
 Event = tuple[str, str, Any]
 
 
+def made(url: str) -> World:
+    """A chain with messages numbered from 11 on: the older ones are no longer kept."""
+    world = World(url)
+    coverage(world)
+    for seq, (block, channel, body) in enumerate(TOLD, 11):
+        tell(world, seq, block, channel, body)
+    return world
+
+
 @pytest.fixture
 def world(migrated_database: Callable[[], str]) -> Iterator[World]:
-    """A chain with messages numbered from 11 on: the older ones are no longer kept."""
-    made = World(migrated_database())
-    coverage(made)
-    for seq, (block, channel, body) in enumerate(TOLD, 11):
-        tell(made, seq, block, channel, body)
-    yield made
-    made.close()
+    """One that a test may add to."""
+    world = made(migrated_database())
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def site(migrated_database: Callable[[], str]) -> Iterator[str]:
+    """The API on one that no test changes."""
+    world = made(migrated_database())
+    with Served(Settings(world.url)) as url:
+        yield url
+    world.close()
 
 
 def tell(world: World, seq: int, block: int, channel: str, body: dict[str, Any]) -> None:
@@ -63,13 +79,23 @@ def events(url: str, seconds: float, **query: str) -> list[Event]:
     return found
 
 
-def opened(url: str, **query: str) -> ClientConnection:
-    return connect(f"{url.replace('http', 'ws', 1)}/v1/ws?{httpx.QueryParams(query)}")
+@contextmanager
+def opened(url: str, **query: str) -> Iterator[ClientConnection]:
+    with connect(f"{url.replace('http', 'ws', 1)}/v1/ws?{httpx.QueryParams(query)}") as socket:
+        yield socket
+
+
+def begun(socket: ClientConnection) -> str:
+    """Return the id with which a socket opens."""
+    first = json.loads(socket.recv(timeout=10))
+    assert first["channel"] == "open" and first["data"] == {}
+    return str(first["id"])
 
 
 def messages(url: str, count: int, **query: str) -> list[Event]:
     """Return the first messages of a socket."""
     with opened(url, **query) as socket:
+        begun(socket)
         told = [json.loads(socket.recv(timeout=10)) for _ in range(count)]
     return [(one["id"], one["channel"], one["data"]) for one in told]
 
@@ -89,10 +115,9 @@ def messages(url: str, count: int, **query: str) -> list[Event]:
         {"last_event_id": "not-an-id"},
     ],
 )
-def test_both_tell_the_same(world: World, query: dict[str, str]) -> None:
-    with Served(Settings(world.url)) as url:
-        told = events(url, 0.5, **query)
-        assert told and messages(url, len(told), **query) == told
+def test_both_tell_the_same(site: str, query: dict[str, str]) -> None:
+    told = events(site, 0.5, **query)
+    assert told and messages(site, len(told), **query) == told
     if query["last_event_id"] == "1-10" and len(query) == 1:
         assert [(channel, body) for _, channel, body in told] == [(channel, body) for _, channel, body in TOLD]
         assert [identity for identity, _, _ in told] == [f"1-{seq}" for seq in range(11, 21)]
@@ -101,6 +126,7 @@ def test_both_tell_the_same(world: World, query: dict[str, str]) -> None:
 
 def test_what_comes_is_told_as_it_comes(world: World) -> None:
     with Served(Settings(world.url)) as url, opened(url, channels="liquidations") as socket:
+        assert begun(socket) == "1-20", "who is cut before the first message goes on from here"
         tell(world, 21, 103, "liquidations", {"borrower": BOB})
         assert json.loads(socket.recv(timeout=10)) == {
             "id": "1-21",
@@ -123,24 +149,24 @@ def test_what_comes_is_told_as_it_comes(world: World) -> None:
         ({"account": "0x12"}, "account"), ({"protocol": "Aave;"}, "protocol"), ({"chain": "solana"}, "solana"),
     ],
 )  # fmt: skip
-def test_what_is_asked_wrongly_is_refused(world: World, query: dict[str, str], named: str) -> None:
-    with Served(Settings(world.url)) as url:
-        with opened(url, **query) as socket:
-            told = json.loads(socket.recv(timeout=10))
-            assert told["channel"] == "error" and named in told["data"]["detail"]
-            with pytest.raises(ConnectionClosed) as closed:
-                socket.recv(timeout=10)
-        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
-        assert httpx.get(f"{url}/v1/stream", params=query, timeout=10).status_code in (404, 422)
+def test_what_is_asked_wrongly_is_refused(site: str, query: dict[str, str], named: str) -> None:
+    with opened(site, **query) as socket:
+        told = json.loads(socket.recv(timeout=10))
+        assert told["channel"] == "error" and named in told["data"]["detail"]
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=10)
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+    assert httpx.get(f"{site}/v1/stream", params=query, timeout=10).status_code in (404, 422)
 
 
-def test_a_parameter_given_twice(world: World) -> None:
-    with Served(Settings(world.url)) as url, connect(f"{url.replace('http', 'ws', 1)}/v1/ws?chain=1&chain=2") as socket:
+def test_a_parameter_given_twice(site: str) -> None:
+    with connect(f"{site.replace('http', 'ws', 1)}/v1/ws?chain=1&chain=2") as socket:
         assert "given more than once" in json.loads(socket.recv(timeout=10))["data"]["detail"]
 
 
 def test_no_more_than_are_allowed(world: World) -> None:
     with Served(Settings(world.url, max_streams=1)) as url, opened(url) as first:
+        begun(first)
         tell(world, 21, 103, "block", {"block_number": 103})
         first.recv(timeout=10)
         with opened(url) as second:
@@ -151,16 +177,18 @@ def test_a_key_opens_it(world: World) -> None:
     with psycopg.connect(world.url) as connection:
         key = keys.create(connection, "a listener", None)
     with Served(Settings(world.url, require_key=True)) as url:
-        with pytest.raises(Exception, match="403"):
-            opened(url)
+        with pytest.raises(Exception, match="403"), opened(url):
+            pass
         address = f"{url.replace('http', 'ws', 1)}/v1/ws?last_event_id=1-19"
         with connect(address, additional_headers={"Authorization": f"Bearer {key}"}) as socket:
+            assert begun(socket) == "1-19"
             assert json.loads(socket.recv(timeout=10))["id"] == "1-20"
 
 
 def test_it_ends_with_the_server(world: World) -> None:
     server = Served(Settings(world.url))
     with server as url, opened(url, last_event_id="1-19") as socket:
+        begun(socket)
         assert json.loads(socket.recv(timeout=10))["id"] == "1-20"
         server.stop()
         with pytest.raises(ConnectionClosed):
