@@ -2,8 +2,8 @@
 
     status  type                     when
     401     unauthorised             a key is needed, or the one sent is not valid
-    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-venue, unknown-asset, outside-coverage, header-not-kept, not-found
-    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-simulation, outside-coverage, header-not-kept, not-found
+    404     unknown-chain, unknown-protocol, unknown-deployment, unknown-market, unknown-account, unknown-asset, unknown-venue,
+            unknown-simulation, outside-coverage, header-not-kept, not-found
     409     reorged-away             the block a cursor pins was replaced: start the listing again
     409     moved-on                 a listing of the head's table whose head is now another block: start it again
     413     body-too-large

@@ -21,13 +21,14 @@ def once(
     server: Postgres,
     *,
     double_read: bool = True,
+    metrics: bool = True,
     then_rebuild: bool = False,
     **node_options: Any,
 ) -> dict[str, Any]:
     """Index the chain once into a fresh database; with `then_rebuild` derive it again from the kept logs."""
     with server.database() as url, ReplayNode(chain, **node_options) as node:
         node_before, server_before, load = node.stats()["cpu_seconds"], server.cpu_seconds(), load_average()
-        job = Job("index", str(chain.directory), url, node.url, double_read)
+        job = Job("index", str(chain.directory), url, node.url, double_read, metrics=metrics)
         result = run_worker(job)
         stats, rows = node.stats(), row_counts(url)
         result |= {
@@ -57,23 +58,25 @@ def best(results: list[dict[str, Any]], key: str = "seconds") -> dict[str, Any]:
 
 
 def against_floor(chain: GeneratedChain, server: Postgres, runs: int, step: int) -> dict[str, Any]:
-    """Backfill (reading twice, and once), rebuild, and the floor with the rows that the indexer wrote, taking turns."""
-    twice, single, rebuilt, floors = [], [], [], []
+    """Backfill (reading twice, once, and without metrics), rebuild, and the floor with the rows that the indexer wrote, in turns."""
+    twice, single, books, rebuilt, floors = [], [], [], [], []
     for _ in range(runs):
         twice.append(once(chain, server, then_rebuild=True))
         rebuilt.append(twice[-1].pop("rebuild"))
         single.append(once(chain, server, double_read=False))
+        books.append(once(chain, server, metrics=False))
         rows = [(name, count) for name, count in twice[-1]["rows"].items() if name != "position"]
         with server.database() as url:
             floors.append(floor.isolated(chain, url, step=step, rows=rows))
     found = {
         "backfill": best(twice),
         "backfill_single_read": best(single),
+        "backfill_books": best(books),
         "rebuild": best(rebuilt),
         "floor": best(floors, "total_seconds"),
     }
     least = found["floor"]["total_seconds"]
-    for name in ("backfill", "backfill_single_read"):
+    for name in ("backfill", "backfill_single_read", "backfill_books"):
         found[name]["ratio_to_floor"] = round(found[name]["seconds"] / least, 2)
     found["rebuild"]["logs_per_second"] = round(found["rebuild"]["logs"] / found["rebuild"]["seconds"])
     found["rebuild"]["ratio_to_backfill"] = round(found["rebuild"]["seconds"] / found["backfill"]["seconds"], 2)

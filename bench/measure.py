@@ -101,6 +101,8 @@ class Job:
     node: str = ""
     double_read: bool = True
     poll_seconds: float = 0.2
+    metrics: bool = True
+    """False leaves out what `indexer.measures` computes: decoding, ledger and store alone, which no user can ask for."""
 
 
 @contextmanager
