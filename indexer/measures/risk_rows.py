@@ -124,6 +124,14 @@ WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open 
 """
 """Who comes into, moves within or leaves the buckets below 1.1: what `/v1/stream` tells. Before the rows are replaced."""
 
+CLOSED: Final[LiteralString] = """
+UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity'
+WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open AND {}
+  AND NOT EXISTS (SELECT FROM new_risk_head n
+  WHERE (n.chain_id, n.deployment_key, n.scope, n.account) = (r.chain_id, r.deployment_key, r.scope, r.account))
+"""
+"""Who owes nothing any more."""
+
 
 def write(
     connection: Connection, chain: int, block: int, keys: list[int], accounts: list[bytes] | None, ways: Ways
@@ -146,17 +154,14 @@ def write(
         connection.execute("ANALYZE new_risk_head")  # without statistics the joins below are nested loops
     if ways.legs:
         connection.execute(sql.SQL(PRICES).format(union(ways.legs, OF_ACCOUNTS)), parameters, prepare=True)
-    some = sql.SQL("true" if accounts is None else "r.account = ANY(%(accounts)s)")
-    connection.execute(sql.SQL(TOLD).format(some), parameters)
-    connection.execute(
-        sql.SQL(
-            "UPDATE risk_head r SET is_open = false, as_of_block = %(block)s, safe_until = 'Infinity' "
-            "WHERE r.chain_id = %(chain)s AND r.deployment_key = ANY(%(keys)s) AND r.is_open "
-            "AND {} AND NOT EXISTS (SELECT FROM new_risk_head n WHERE (n.chain_id, n.deployment_key, n.scope, n.account) "
-            "= (r.chain_id, r.deployment_key, r.scope, r.account))"
-        ).format(some),
-        parameters,
-    )
+    of: sql.Composable = sql.SQL("true")
+    if (
+        accounts is not None
+    ):  # few are written out: a plan for any accounts goes through the whole table, not by its index
+        some = sql.Literal(accounts) if len(accounts) <= MANY else sql.SQL("%(accounts)s")
+        of = sql.SQL("r.account = ANY({})").format(some)
+    connection.execute(sql.SQL(TOLD).format(of), parameters, prepare=False)
+    connection.execute(sql.SQL(CLOSED).format(of), parameters, prepare=False)
     connection.execute(
         f"INSERT INTO risk_head ({COLUMNS}, {LATER}) SELECT {COLUMNS}, {LATER} FROM new_risk_head "
         f"ON CONFLICT (chain_id, deployment_key, scope, account) DO UPDATE SET {REPLACED}"
