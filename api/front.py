@@ -22,7 +22,7 @@ from api.kept import Asked, Kept, key_of, question_of, whole
 from api.problems import Unchanged
 from indexer.store import queries
 from indexer.store.database import normalise
-from indexer.store.queries.coverage import Head
+from indexer.store.queries.coverage import BlockAt, Head
 
 TRIES: Final = 3
 """Looks for one request while blocks arrive; then it goes the way of all others."""
@@ -109,7 +109,7 @@ class Front:
             rows = self._kept.peek(key)
             if rows is not None:
                 scope["route"] = asked.route  # for the metrics
-                return await answer(request, head, rows)(scope, receive, send)
+                return await answer(request, head.at, rows)(scope, receive, send)
             making = self._making.get(key)
             if making is None:
                 return await self._make(key, scope, receive, send)
@@ -149,10 +149,9 @@ class Front:
             over()
 
 
-def answer(request: Request, head: Head, rows: bytes) -> Response:
+def answer(request: Request, at: BlockAt, rows: bytes) -> Response:
     """Return kept rows, or that the client has them already."""
-    assert head.at is not None
     try:
-        return whole(rows, head.at, etag.headers(request, head.at))
+        return whole(rows, at, etag.headers(request, at))
     except Unchanged as unchanged:
         return Response(status_code=304, headers=unchanged.headers)

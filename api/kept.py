@@ -20,9 +20,11 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api import etag
-from api.answers import Answer, meta
+from api.answers import Answer, listed, meta
 from api.lanes import PLACED
+from api.paging import Page
 from api.schemas import Envelope, Meta
+from indexer.store.queries import Slice
 from indexer.store.queries.coverage import BlockAt
 
 KEPT: Final = 64
@@ -135,6 +137,13 @@ def respond(
     if not PLACED & request.query_params.keys():
         kept.remember(question, Asked(request.scope["route"], request.query_params.get("chain"), holds is not None))
     return whole(rows, at, headers)
+
+
+def listing(
+    request: Request, at: BlockAt, page: Page, model: type[Envelope[Any]], rows: Callable[[], Slice], holds: bool | None = None
+) -> Response:  # fmt: skip
+    """Return a page of a list as `respond` does; `rows` gives the slice of it."""
+    return respond(request, at, model, lambda: listed(request, rows(), page, at), holds)
 
 
 def whole(rows: bytes, at: BlockAt, headers: dict[str, str]) -> Response:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from api import kept
-from api.answers import Answer, documented, example_list, example_single, listed, single
+from api.answers import Answer, documented, example_list, example_single, single
 from api.deps import Account, AsOf, AsOfList, Connection, ProtocolFilter, only_known_parameters, page_of
 from api.paging import Page
 from api.schemas import Envelope
@@ -53,14 +53,12 @@ def exposure_graph(
     min_usd: MinUsd = Decimal(0),
 ) -> Response:
     """Edges between protocols, all owners summed: never add them up, a dollar is in each edge it runs through."""
-
-    def make() -> Answer:
-        found = queries.exposure.graph(
+    return kept.listing(
+        request, at, page, Envelope[list[ExposureEdge]],
+        lambda: queries.exposure.graph(
             connection, at, page.limit, page.after, method=method, edge_kind=edge_kind, min_usd=min_usd
-        )
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[ExposureEdge]], make)
+        ),
+    )  # fmt: skip
 
 
 CYCLE = {
@@ -96,15 +94,13 @@ def exposure_cycles(
 ) -> Response:
     """Canonical decomposition: sizes never exceed an edge and count every dollar once, so those of one scope add up."""
     check_scope(connection, at, protocol, None)
-
-    def make() -> Answer:
-        found = queries.exposure.cycles(
+    return kept.listing(
+        request, at, page, Envelope[list[ProtocolCycle]],
+        lambda: queries.exposure.cycles(
             connection, at, page.limit, page.after,
             method=method, scope=scope, form=form, min_usd=min_usd, protocol=protocol,
-        )  # fmt: skip
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[ProtocolCycle]], make)
+        ),
+    )  # fmt: skip
 
 
 SUMMARY = {
@@ -127,11 +123,12 @@ def exposure_summary(
     request: Request, connection: Connection, at: AsOf, method: MethodOf = "events", min_usd: MinUsd = Decimal(0)
 ) -> Response:
     """The headline is `loop_exposure_usd`; `gross_circulation_usd` counts a dollar as often as it is pledged on."""
-
-    def make() -> Answer:
-        return single(queries.exposure.summary(connection, at, method=method, min_usd=min_usd), at)
-
-    return kept.respond(request, at, Envelope[ExposureSummary], make)
+    return kept.respond(
+        request,
+        at,
+        Envelope[ExposureSummary],
+        lambda: single(queries.exposure.summary(connection, at, method=method, min_usd=min_usd), at),
+    )
 
 
 EXPOSURE = {

@@ -118,14 +118,12 @@ def leverage_by_scope(
 ) -> Response:
     """A 10x stable loop and a 10x directional bet carry different risk: borrowers are split by pair class."""
     check_scope(connection, at, protocol, deployment)
-
-    def make() -> Answer:
-        found = queries.history.scopes(
+    return kept.listing(
+        request, at, page, Envelope[list[LeverageByScope]],
+        lambda: queries.history.scopes(
             connection, at, page.limit, page.after, scope=scope, level=level, protocol=protocol, deployment=deployment
-        )
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[LeverageByScope]], make)
+        ),
+    )  # fmt: skip
 
 
 @router.get(
@@ -151,15 +149,13 @@ def leverage_distribution(
 ) -> Response:
     """Borrowers with equity and prices; the insolvent are counted in /leverage, not here. Quantiles are not interpolated."""
     check_scope(connection, at, protocol, deployment)
-
-    def make() -> Answer:
-        found = queries.history.distribution(
+    return kept.listing(
+        request, at, page, Envelope[list[LeverageDistribution]],
+        lambda: queries.history.distribution(
             connection, at, page.limit, page.after,
             protocol=protocol, deployment=deployment, weight=weight, min_debt_usd=min_debt_usd,
-        )  # fmt: skip
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[LeverageDistribution]], make)
+        ),
+    )  # fmt: skip
 
 
 @router.get(
@@ -212,15 +208,13 @@ def bad_debt(
 ) -> Response:
     """Three numbers that are never netted: latent shrinks when prices recover, realised does not."""
     check_scope(connection, at, protocol, deployment)
-
-    def make() -> Answer:
-        found = queries.history.bad_debt(
+    return kept.listing(
+        request, at, page, Envelope[list[BadDebt]],
+        lambda: queries.history.bad_debt(
             connection, at, page.limit, page.after,
             scope=scope, protocol=protocol, deployment=deployment, cost_usd=cost_usd,
-        )  # fmt: skip
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[BadDebt]], make)
+        ),
+    )  # fmt: skip
 
 
 @router.get(
@@ -244,14 +238,12 @@ def concentration(
 ) -> Response:
     """By owner, not by address, where a protocol's books know the owner. An omnibus vault is one owner."""
     check_scope(connection, at, protocol, deployment)
-
-    def make() -> Answer:
-        found = queries.history.concentration(
+    return kept.listing(
+        request, at, page, Envelope[list[Concentration]],
+        lambda: queries.history.concentration(
             connection, at, page.limit, page.after, scope=scope, kind=kind, protocol=protocol, deployment=deployment
-        )
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[Concentration]], make)
+        ),
+    )  # fmt: skip
 
 
 @router.get(
@@ -293,11 +285,9 @@ def tvl(
 ) -> Response:
     """Any token but a plain one is a claim on something locked elsewhere; what nobody classified is never plain."""
     check_scope(connection, at, protocol, deployment)
-
-    def make() -> Answer:
-        found = queries.history.tvl(
+    return kept.listing(
+        request, at, page, Envelope[list[ValueLocked]],
+        lambda: queries.history.tvl(
             connection, at, page.limit, page.after, scope=scope, protocol=protocol, deployment=deployment
-        )
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[ValueLocked]], make)
+        ),
+    )  # fmt: skip

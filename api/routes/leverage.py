@@ -58,14 +58,12 @@ def protocol_leverage(
 ) -> Response:
     """A ratio of sums, never a mean of ratios. Accounts without equity or price are counted beside it, never inside."""
     check_scope(connection, at, protocol, deployment)
-
-    def make() -> Answer:
-        found = queries.leverage.of_protocol(
+    return kept.listing(
+        request, at, page, Envelope[list[ProtocolLeverage]],
+        lambda: queries.leverage.of_protocol(
             connection, at, protocol, page.limit, page.after, deployment=deployment, population=population
-        )
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[ProtocolLeverage]], make)
+        ),
+    )  # fmt: skip
 
 
 @router.get(

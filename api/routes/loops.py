@@ -59,14 +59,12 @@ def loops(
     is_open: IsOpen = None,
 ) -> Response:
     """Two methods side by side, never merged: a position may be listed once by each."""
-
-    def make() -> Answer:
-        found = queries.loops.loops(
+    return kept.listing(
+        request, at, page, Envelope[list[Loop]],
+        lambda: queries.loops.loops(
             connection, at, page.limit, page.after, owner=None, method=method, kind=kind, shape=shape, is_open=is_open
-        )
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[Loop]], make)
+        ),
+    )  # fmt: skip
 
 
 @router.get(
@@ -135,12 +133,10 @@ def loops_summary(
     ] = None,
 ) -> Response:
     """Ratios of sums. A borrow counts with the part of it that came back as collateral."""
-
-    def make() -> Answer:
-        found = queries.loops.summary(connection, at, page.limit, page.after, from_block=from_block, window_s=window_s)
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[LoopsSummary]], make)
+    return kept.listing(
+        request, at, page, Envelope[list[LoopsSummary]],
+        lambda: queries.loops.summary(connection, at, page.limit, page.after, from_block=from_block, window_s=window_s),
+    )  # fmt: skip
 
 
 DFC = {
@@ -165,9 +161,7 @@ def debt_financed_collateral(
     ] = None,
 ) -> Response:
     """Three rules, not one number: the truth lies between free_first and debt_first."""
-
-    def make() -> Answer:
-        found = queries.loops.dfc(connection, at, page.limit, page.after, rule=rule)
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[DebtFinanced]], make)
+    return kept.listing(
+        request, at, page, Envelope[list[DebtFinanced]],
+        lambda: queries.loops.dfc(connection, at, page.limit, page.after, rule=rule),
+    )  # fmt: skip

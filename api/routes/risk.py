@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from api import kept
-from api.answers import Answer, documented, example_list, example_single, listed, single
+from api.answers import Answer, documented, example_list, example_single, single
 from api.deps import (
     ADDRESS,
     AsOf,
@@ -145,17 +145,16 @@ def liquidation_risk_positions(
     holds = queries.at_risk.holds(connection, at)  # else computed, without what only the table has
     if began and not exact and not holds:
         raise began_at_head(at)
-
-    def make() -> Answer:
-        found = queries.at_risk.at_risk(
+    return kept.listing(
+        request, at, page, Envelope[list[AtRisk]],
+        lambda: queries.at_risk.at_risk(
             connection, at, page.limit, page.after,
             health_factor_lt=health_factor_lt, drop=drop, asset=None if asset is None else asset.lower(),
             min_debt_usd=min_debt_usd, protocol=protocol, deployment=deployment,
             account=None if account is None else account.lower(),
-        )  # fmt: skip
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[AtRisk]], make, holds)
+        ),
+        holds=holds,
+    )  # fmt: skip
 
 
 def began_at_head(at: BlockAt) -> Problem:
@@ -199,15 +198,14 @@ def liquidatable_positions(
             "leave as_of_block out, or ask /v1/liquidation-risk/positions?health_factor_lt=1 for an older block",
             chain_id=at.chain_id,
         )
-
-    def make() -> Answer:
-        found = queries.at_risk.liquidatable(
+    return kept.listing(
+        request, at, page, Envelope[list[AtRisk]],
+        lambda: queries.at_risk.liquidatable(
             connection, at, page.limit, page.after,
             min_profit_usd=min_profit_usd, protocol=protocol, deployment=deployment,
-        )  # fmt: skip
-        return listed(request, found, page, at)
-
-    return kept.respond(request, at, Envelope[list[AtRisk]], make, True)
+        ),
+        holds=True,
+    )  # fmt: skip
 
 
 @router.get(
@@ -246,11 +244,12 @@ def liquidation_risk_drops(
     """A uniform fall by 1, 3, 5, 10, 15, 20, 30 and 50 %, of collateral and of debt in those assets; each position once."""
     check_scope(connection, at, protocol, None)
     group = None if assets is None else assets.lower().split(",")
-
-    def make() -> Answer:
-        return single(queries.at_risk.drops(connection, at, assets=group, protocol=protocol), at)
-
-    return kept.respond(request, at, Envelope[list[Drop]], make)
+    return kept.respond(
+        request,
+        at,
+        Envelope[list[Drop]],
+        lambda: single(queries.at_risk.drops(connection, at, assets=group, protocol=protocol), at),
+    )
 
 
 @router.get(
@@ -269,11 +268,12 @@ def liquidation_levels(
     ],
 ) -> Response:
     """All other prices held; a position is in one bin. At most 1000 bins, the highest prices first."""
-
-    def make() -> Answer:
-        return single(queries.at_risk.levels(connection, at, asset=asset.lower(), bin_width=bin_width), at)
-
-    return kept.respond(request, at, Envelope[list[LiquidationLevel]], make)
+    return kept.respond(
+        request,
+        at,
+        Envelope[list[LiquidationLevel]],
+        lambda: single(queries.at_risk.levels(connection, at, asset=asset.lower(), bin_width=bin_width), at),
+    )
 
 
 @router.get(
@@ -285,8 +285,9 @@ def liquidation_levels(
 def leverage_limits(request: Request, connection: Connection, at: AsOf, protocol: ProtocolFilter = None) -> Response:
     """By risk scope, the most debt first. Usage above 1 is legal after prices moved; an LTV of 0 lets debt stay, not grow."""
     check_scope(connection, at, protocol, None)
-
-    def make() -> Answer:
-        return single(queries.at_risk.limits(connection, at, protocol=protocol), at)
-
-    return kept.respond(request, at, Envelope[list[Limit]], make)
+    return kept.respond(
+        request,
+        at,
+        Envelope[list[Limit]],
+        lambda: single(queries.at_risk.limits(connection, at, protocol=protocol), at),
+    )

@@ -155,9 +155,8 @@ def write(
     if ways.legs:
         connection.execute(sql.SQL(PRICES).format(union(ways.legs, OF_ACCOUNTS)), parameters, prepare=True)
     of: sql.Composable = sql.SQL("true")
-    if (
-        accounts is not None
-    ):  # few are written out: a plan for any accounts goes through the whole table, not by its index
+    if accounts is not None:
+        # few are written out: a plan for any accounts goes through the whole table, not by its index
         some = sql.Literal(accounts) if len(accounts) <= MANY else sql.SQL("%(accounts)s")
         of = sql.SQL("r.account = ANY({})").format(some)
     connection.execute(sql.SQL(TOLD).format(of), parameters, prepare=False)

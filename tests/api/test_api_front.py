@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from api.front import Newest
-from indexer.store import queries
+from indexer.store import keys, queries
 from tests.api.conftest import Serve, TestClient
 from tests.api.test_api_as_of import problem
 from tests.api.world import BOB, HEAD, M1, WETH, World, block_hash
@@ -169,6 +169,17 @@ def test_what_is_wrong_is_still_refused(world: World, serve: Serve) -> None:
     assert client.get(PATH + "&chain=ethereum").status_code == 200
     assert client.get(PATH + "&chain=1").json()["meta"]["chain_id"] == 1
     assert client.get(PATH + "&chain=1").status_code == 200
+
+
+def test_a_kept_answer_is_for_who_may_ask(world: World, serve: Serve) -> None:
+    key = keys.create(world.connection, "bot", 3)
+    client = serve(world, require_key=True)
+    mine = {"X-API-Key": key}
+    assert client.get(PATH, headers=mine).status_code == 200
+    problem(client.get(PATH), 401, "unauthorised")
+    problem(client.get(PATH, headers={"X-API-Key": "wrong"}), 401, "unauthorised")
+    assert [client.get(PATH, headers=mine).headers["ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
+    problem(client.get(PATH, headers=mine), 429, "too-many-requests")
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,24 @@ from tests.api.world import ALICE, BOB, DAI, E18, NOBODY, WETH, World, raw
 PROXY = "0x" + "e5" * 20
 
 
-@pytest.fixture
-def proxied(world: World, serve: Serve) -> TestClient:
-    """Alice also borrows through a DSProxy from block 103 on: 2 WETH (4000 USD) against 1000 shares, 1200 DAI."""
-    wallet = {
+def owns(world: World, owner: str, wallet: str, block: int, **state: object) -> None:
+    """Say that a smart wallet is somebody's from a block on."""
+    row = {
         "chain_id": 1,
-        "wallet": raw(PROXY),
-        "from_block": 103,
-        "block_number": 103,
+        "wallet": raw(wallet),
+        "from_block": block,
+        "block_number": block,
         "log_index": 0,
         "deployment_key": 1,
     }
-    world.insert("wallet_state", **wallet, kind="ds_proxy")
-    world.insert("wallet_owner", **wallet, owner=raw(ALICE), leg=0, is_owner=1)
+    world.insert("wallet_state", **row, **state)
+    world.insert("wallet_owner", **row, owner=raw(owner), leg=0, is_owner=1)
+
+
+@pytest.fixture
+def proxied(world: World, serve: Serve) -> TestClient:
+    """Alice also borrows through a DSProxy from block 103 on: 2 WETH (4000 USD) against 1000 shares, 1200 DAI."""
+    owns(world, ALICE, PROXY, 103, kind="ds_proxy")
     world.hold(PROXY, WETH, "supply", 2 * E18, 103)
     world.hold(PROXY, DAI, "debt", 1000 * E18, 103)
     return serve(world)
@@ -79,16 +84,7 @@ def test_an_owner_pages_through_all_accounts(proxied: TestClient) -> None:
 
 
 def test_an_owner_who_holds_only_through_a_proxy(world: World, serve: Serve) -> None:
-    wallet = {
-        "chain_id": 1,
-        "wallet": raw(BOB),
-        "from_block": 101,
-        "block_number": 101,
-        "log_index": 0,
-        "deployment_key": 1,
-    }
-    world.insert("wallet_state", **wallet, kind="safe", threshold=1)
-    world.insert("wallet_owner", **wallet, owner=raw(NOBODY), leg=0, is_owner=1)
+    owns(world, NOBODY, BOB, 101, kind="safe", threshold=1)
     client = serve(world)
     assert client.get(f"/v1/accounts/{NOBODY}/positions").status_code == 404
     assert {row["account"] for row in rows(client, f"/v1/accounts/{NOBODY}/positions", owner=True)} == {BOB}

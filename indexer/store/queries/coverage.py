@@ -57,7 +57,18 @@ def chains(connection: Connection[Any]) -> list[Coverage]:
     return [Coverage(**row) for row in select(connection, COVERAGE, {})]
 
 
-BLOCK_AT: Final[LiteralString] = """
+OF_BLOCK: Final[LiteralString] = """
+SELECT h.chain_id, h.chain, b.block_number, '0x' || encode(b.block_hash, 'hex') AS block_hash, b.block_timestamp,
+       to_char(to_timestamp(b.block_timestamp) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS block_time,
+       CASE WHEN b.block_number <= h.finalized_block THEN 'finalized'
+            WHEN b.block_number <= h.safe_block THEN 'safe'
+            ELSE 'latest' END AS finality,
+       CASE WHEN h.head_block IS NOT NULL THEN greatest(h.head_block - h.indexed_block, 0) END AS lag_blocks,
+"""
+"""What is said of block `b` of chain `h`, as both statements below begin."""
+
+BLOCK_AT: Final[LiteralString] = (
+    """
 WITH head AS (
     SELECT c.chain_id, c.name AS chain, c.head_block, c.safe_block, c.finalized_block,
            coalesce(min(k.block_number) FILTER (WHERE k.status <> 'stopped' AND k.block_hash IS NOT NULL),
@@ -70,12 +81,9 @@ WITH head AS (
     WHERE c.chain_id = %(chain_id)s
     GROUP BY c.chain_id
 )
-SELECT h.chain_id, h.chain, b.block_number, '0x' || encode(b.block_hash, 'hex') AS block_hash, b.block_timestamp,
-       to_char(to_timestamp(b.block_timestamp) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS block_time,
-       CASE WHEN b.block_number <= h.finalized_block THEN 'finalized'
-            WHEN b.block_number <= h.safe_block THEN 'safe'
-            ELSE 'latest' END AS finality,
-       CASE WHEN h.head_block IS NOT NULL THEN greatest(h.head_block - h.indexed_block, 0) END AS lag_blocks,
+"""
+    + OF_BLOCK
+    + """
        (SELECT greatest(extract(epoch FROM now())::bigint - i.block_timestamp, 0)
         FROM block i
         WHERE i.chain_id = h.chain_id AND i.block_number <= h.indexed_block
@@ -84,6 +92,7 @@ SELECT h.chain_id, h.chain, b.block_number, '0x' || encode(b.block_hash, 'hex') 
 FROM head h
 JOIN block b ON b.chain_id = h.chain_id AND b.block_number = %(block_number)s
 """
+)
 
 
 def block_at(connection: Connection[Any], chain_id: int, block_number: int) -> BlockAt | None:
@@ -92,7 +101,8 @@ def block_at(connection: Connection[Any], chain_id: int, block_number: int) -> B
     return None if row is None else BlockAt(**row)
 
 
-NEWEST: Final[LiteralString] = """
+NEWEST: Final[LiteralString] = (
+    """
 WITH head AS (
     SELECT c.chain_id, c.name AS chain, c.head_block, c.safe_block, c.finalized_block,
            coalesce(min(k.block_number) FILTER (WHERE k.status <> 'stopped'), min(k.block_number)) AS indexed_block
@@ -100,12 +110,9 @@ WITH head AS (
     LEFT JOIN cursor k ON k.chain_id = c.chain_id AND k.block_hash IS NOT NULL
     GROUP BY c.chain_id
 )
-SELECT h.chain_id, h.chain, b.block_number, '0x' || encode(b.block_hash, 'hex') AS block_hash, b.block_timestamp,
-       to_char(to_timestamp(b.block_timestamp) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS block_time,
-       CASE WHEN b.block_number <= h.finalized_block THEN 'finalized'
-            WHEN b.block_number <= h.safe_block THEN 'safe'
-            ELSE 'latest' END AS finality,
-       CASE WHEN h.head_block IS NOT NULL THEN greatest(h.head_block - h.indexed_block, 0) END AS lag_blocks,
+"""
+    + OF_BLOCK
+    + """
        greatest(extract(epoch FROM now())::bigint - b.block_timestamp, 0) AS lag_seconds,
        ARRAY(SELECT k.protocol FROM cursor k
              WHERE k.chain_id = h.chain_id AND b.block_number NOT BETWEEN k.start_block AND k.block_number
@@ -119,6 +126,7 @@ LEFT JOIN LATERAL (
 ) b ON true
 ORDER BY h.chain_id
 """
+)
 
 
 class Head(NamedTuple):
